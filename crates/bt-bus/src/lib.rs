@@ -1,0 +1,1 @@
+//! A bounded, ordered in-process bus with acknowledgements, a barrier and a journal

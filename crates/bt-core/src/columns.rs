@@ -1,0 +1,111 @@
+//! Candles as columns.
+
+use crate::{Candle, Timestamp, Trades};
+
+/// Candles as a set of columns of equal length.
+///
+/// The columns are public so that code that works on them can run over plain slices; whoever writes them
+/// keeps them equal in length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Columns {
+    /// First instant of each candle.
+    pub start: Vec<Timestamp>,
+    /// First prices.
+    pub open: Vec<f64>,
+    /// Highest prices.
+    pub high: Vec<f64>,
+    /// Lowest prices.
+    pub low: Vec<f64>,
+    /// Last prices.
+    pub close: Vec<f64>,
+    /// Volumes.
+    pub volume: Vec<f64>,
+    /// Numbers of trades.
+    pub trades: Vec<Trades>,
+    /// Which bars lack inputs (R15).
+    pub partial: Vec<bool>,
+}
+
+impl Columns {
+    /// Bytes that one row takes.
+    pub const ROW_BYTES: usize = 7 * 8 + 1;
+
+    /// Empty columns with room for `rows` rows.
+    pub fn with_capacity(rows: usize) -> Self {
+        Columns {
+            start: Vec::with_capacity(rows),
+            open: Vec::with_capacity(rows),
+            high: Vec::with_capacity(rows),
+            low: Vec::with_capacity(rows),
+            close: Vec::with_capacity(rows),
+            volume: Vec::with_capacity(rows),
+            trades: Vec::with_capacity(rows),
+            partial: Vec::with_capacity(rows),
+        }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.start.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.start.is_empty()
+    }
+
+    /// Removes all rows and keeps the room.
+    pub fn clear(&mut self) {
+        let Columns { start, open, high, low, close, volume, trades, partial } = self;
+        start.clear();
+        for column in [open, high, low, close, volume] {
+            column.clear();
+        }
+        trades.clear();
+        partial.clear();
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, candle: Candle) {
+        let Candle { start, open, high, low, close, volume, trades, partial } = candle;
+        self.start.push(start);
+        self.open.push(open);
+        self.high.push(high);
+        self.low.push(low);
+        self.close.push(close);
+        self.volume.push(volume);
+        self.trades.push(trades);
+        self.partial.push(partial);
+    }
+
+    /// The candle in `row`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn candle(&self, row: usize) -> Candle {
+        Candle {
+            start: self.start[row],
+            open: self.open[row],
+            high: self.high[row],
+            low: self.low[row],
+            close: self.close[row],
+            volume: self.volume[row],
+            trades: self.trades[row],
+            partial: self.partial[row],
+        }
+    }
+}
+
+impl Extend<Candle> for Columns {
+    fn extend<I: IntoIterator<Item = Candle>>(&mut self, candles: I) {
+        candles.into_iter().for_each(|c| self.push(c));
+    }
+}
+
+impl FromIterator<Candle> for Columns {
+    fn from_iter<I: IntoIterator<Item = Candle>>(candles: I) -> Self {
+        let mut columns = Columns::default();
+        columns.extend(candles);
+        columns
+    }
+}

@@ -1,0 +1,417 @@
+//! Frames: what all series say at one close instant.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Candle, Series, Timestamp};
+
+/// What one series says in one frame (R19).
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Slot {
+    /// The series has a bar that closes here.
+    Bar(Candle),
+    /// The series is due and has none; the candle stands for it (R22).
+    Filled {
+        /// Open, high, low and close are the previous close; volume and trades are zero.
+        candle: Candle,
+        /// Why there is no bar.
+        reason: FillReason,
+    },
+    /// The series says nothing.
+    Empty(EmptyReason),
+}
+
+impl Slot {
+    /// The bar or what stands for it.
+    pub fn candle(&self) -> Option<&Candle> {
+        match self {
+            Slot::Bar(candle) | Slot::Filled { candle, .. } => Some(candle),
+            Slot::Empty(_) => None,
+        }
+    }
+
+    /// `bar`, `filled` or `empty`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Slot::Bar(_) => "bar",
+            Slot::Filled { .. } => "filled",
+            Slot::Empty(_) => "empty",
+        }
+    }
+
+    /// Why there is no bar; empty for a bar.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Slot::Bar(_) => "",
+            Slot::Filled { reason, .. } => reason.as_str(),
+            Slot::Empty(reason) => reason.as_str(),
+        }
+    }
+}
+
+/// Why a slot is filled (R22).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FillReason {
+    /// Nothing was traded, as far as known.
+    Quiet,
+    /// The source is cut off.
+    Stale,
+}
+
+impl FillReason {
+    /// Lower-case name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FillReason::Quiet => "quiet",
+            FillReason::Stale => "stale",
+        }
+    }
+}
+
+/// Why a slot is empty: the first that applies, in this order (R22).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EmptyReason {
+    /// The close is not on the series' grid.
+    NotDue,
+    /// The bar would start at or after the series' declared end (R23).
+    Ended,
+    /// The series has had no bar yet.
+    NotStarted,
+    /// Filling is off, or past its limit.
+    Missing,
+}
+
+impl EmptyReason {
+    /// Lower-case name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EmptyReason::NotDue => "not_due",
+            EmptyReason::Ended => "ended",
+            EmptyReason::NotStarted => "not_started",
+            EmptyReason::Missing => "missing",
+        }
+    }
+}
+
+/// How many slots of each kind there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotCounts {
+    /// Slots with a bar.
+    pub bars: u64,
+    /// Slots with a stand-in.
+    pub filled: u64,
+    /// Slots with nothing.
+    pub empty: u64,
+}
+
+impl SlotCounts {
+    /// Counts one more slot.
+    pub fn count(&mut self, slot: &Slot) {
+        match slot {
+            Slot::Bar(_) => self.bars += 1,
+            Slot::Filled { .. } => self.filled += 1,
+            Slot::Empty(_) => self.empty += 1,
+        }
+    }
+}
+
+/// All series at one close instant: a cheap handle on a row of a shared block (R19).
+///
+/// Slots come in the order of R20. A frame that is kept pins its block; [`to_owned`](Frame::to_owned) copies
+/// it out.
+#[derive(Clone)]
+pub struct Frame {
+    block: Arc<FrameBlock>,
+    row: usize,
+}
+
+impl Frame {
+    /// The frame in `row` of `block`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn new(block: Arc<FrameBlock>, row: usize) -> Self {
+        assert!(row < block.len(), "row {row} of a block of {}", block.len());
+        Frame { block, row }
+    }
+
+    /// The close instant: everything in the frame comes from inputs that ended at or before it (R24).
+    pub fn close(&self) -> Timestamp {
+        self.block.rows[self.row].close
+    }
+
+    /// The series of the slots, in their order.
+    pub fn series(&self) -> &[Series] {
+        &self.block.series
+    }
+
+    /// Number of slots: one per series.
+    pub fn len(&self) -> usize {
+        self.block.series.len()
+    }
+
+    /// Whether there are no slots.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The slots, in order.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        let width = self.len();
+        let tags = &self.block.tags[self.row * width..(self.row + 1) * width];
+        let mut candles = self.block.candles[self.block.rows[self.row].candles..].iter();
+        // Every tag of a bar or a filled slot has its candle, in the same order: pushed together.
+        tags.iter().filter_map(move |tag| tag.with_candle(|| candles.next().copied()))
+    }
+
+    /// The slots with their series, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Series, Slot)> {
+        self.block.series.iter().zip(self.slots())
+    }
+
+    /// The slot of one series, if it is in the frame.
+    pub fn slot(&self, series: &Series) -> Option<Slot> {
+        let at = self.block.series.binary_search(series).ok()?;
+        self.slots().nth(at)
+    }
+
+    /// How many slots of each kind there are.
+    pub fn counts(&self) -> SlotCounts {
+        let mut counts = SlotCounts::default();
+        self.slots().for_each(|slot| counts.count(&slot));
+        counts
+    }
+
+    /// A copy of this frame alone, which does not pin the block it came in.
+    #[must_use]
+    pub fn to_owned(&self) -> Frame {
+        let mut block = FrameBlock::new(Arc::clone(&self.block.series));
+        block.begin(self.close());
+        self.slots().for_each(|slot| block.push(slot));
+        Frame { block: Arc::new(block), row: 0 }
+    }
+
+    /// Appends the canonical encoding of this frame, which fingerprints are taken over.
+    ///
+    /// All numbers are little endian. Close instant (`i64` nanoseconds), number of slots (`u32`), then for each
+    /// slot in order: kind and reason in one byte (0 bar; 1 filled quiet, 2 filled stale; 3 not due, 4 ended,
+    /// 5 not started, 6 missing); unless empty also start (`i64`), open, high, low, close, volume (`f64` bits),
+    /// trades (`u64`, all ones if unknown), partial (one byte, 0 or 1).
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.close().as_nanos().to_le_bytes());
+        out.extend_from_slice(&(self.len() as u32).to_le_bytes());
+        for slot in self.slots() {
+            out.push(Tag::of(&slot) as u8);
+            if let Some(c) = slot.candle() {
+                out.extend_from_slice(&c.start.as_nanos().to_le_bytes());
+                for number in [c.open, c.high, c.low, c.close, c.volume] {
+                    out.extend_from_slice(&number.to_bits().to_le_bytes());
+                }
+                out.extend_from_slice(&c.trades.get().unwrap_or(u64::MAX).to_le_bytes());
+                out.push(u8::from(c.partial));
+            }
+        }
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.close() == other.close() && self.series() == other.series() && self.slots().eq(other.slots())
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({}) ", self.close())?;
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// Kind and reason of a slot in one byte; the numbers are part of the canonical encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Tag {
+    Bar = 0,
+    Quiet = 1,
+    Stale = 2,
+    NotDue = 3,
+    Ended = 4,
+    NotStarted = 5,
+    Missing = 6,
+}
+
+impl Tag {
+    fn of(slot: &Slot) -> Tag {
+        match slot {
+            Slot::Bar(_) => Tag::Bar,
+            Slot::Filled { reason: FillReason::Quiet, .. } => Tag::Quiet,
+            Slot::Filled { reason: FillReason::Stale, .. } => Tag::Stale,
+            Slot::Empty(EmptyReason::NotDue) => Tag::NotDue,
+            Slot::Empty(EmptyReason::Ended) => Tag::Ended,
+            Slot::Empty(EmptyReason::NotStarted) => Tag::NotStarted,
+            Slot::Empty(EmptyReason::Missing) => Tag::Missing,
+        }
+    }
+
+    fn with_candle(self, candle: impl FnOnce() -> Option<Candle>) -> Option<Slot> {
+        Some(match self {
+            Tag::Bar => Slot::Bar(candle()?),
+            Tag::Quiet => Slot::Filled { candle: candle()?, reason: FillReason::Quiet },
+            Tag::Stale => Slot::Filled { candle: candle()?, reason: FillReason::Stale },
+            Tag::NotDue => Slot::Empty(EmptyReason::NotDue),
+            Tag::Ended => Slot::Empty(EmptyReason::Ended),
+            Tag::NotStarted => Slot::Empty(EmptyReason::NotStarted),
+            Tag::Missing => Slot::Empty(EmptyReason::Missing),
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct FrameRow {
+    close: Timestamp,
+    /// Where the candles of this row begin.
+    candles: usize,
+}
+
+/// A run of frames in one allocation: what a feed fills and hands out row by row.
+///
+/// A slot takes one byte, and 64 more if it holds a candle: a series that is not due costs next to nothing.
+#[derive(Debug)]
+pub struct FrameBlock {
+    series: Arc<[Series]>,
+    rows: Vec<FrameRow>,
+    tags: Vec<Tag>,
+    candles: Vec<Candle>,
+}
+
+impl FrameBlock {
+    /// An empty block of frames over `series`, which must be in the order of R20.
+    pub fn new(series: Arc<[Series]>) -> Self {
+        debug_assert!(series.is_sorted(), "slots are in the order of R20");
+        FrameBlock { series, rows: Vec::new(), tags: Vec::new(), candles: Vec::new() }
+    }
+
+    /// Empties the block for frames over `series`, and keeps its room.
+    pub fn reset(&mut self, series: &Arc<[Series]>) {
+        if !Arc::ptr_eq(&self.series, series) {
+            self.series = Arc::clone(series);
+        }
+        self.rows.clear();
+        self.tags.clear();
+        self.candles.clear();
+    }
+
+    /// Begins the frame that closes at `close`; one [`push`](FrameBlock::push) per series follows.
+    pub fn begin(&mut self, close: Timestamp) {
+        debug_assert_eq!(
+            self.tags.len(),
+            self.rows.len() * self.series.len(),
+            "the frame before is complete"
+        );
+        self.rows.push(FrameRow { close, candles: self.candles.len() });
+    }
+
+    /// Adds the slot of the next series.
+    pub fn push(&mut self, slot: Slot) {
+        self.tags.push(Tag::of(&slot));
+        if let Some(candle) = slot.candle() {
+            self.candles.push(*candle);
+        }
+    }
+
+    /// Number of frames.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are no frames.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+impl Default for FrameBlock {
+    fn default() -> Self {
+        FrameBlock::new(Arc::from([]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Trades;
+
+    fn candle(start: i64) -> Candle {
+        let start = Timestamp::from_nanos(start);
+        Candle {
+            start,
+            open: 1.0,
+            high: 4.0,
+            low: 0.5,
+            close: 2.0,
+            volume: 9.0,
+            trades: Trades::UNKNOWN,
+            partial: true,
+        }
+    }
+
+    fn slots(start: i64) -> [Slot; 4] {
+        [
+            Slot::Empty(EmptyReason::NotStarted),
+            Slot::Bar(candle(start)),
+            Slot::Empty(EmptyReason::NotDue),
+            Slot::Filled { candle: candle(start + 1), reason: FillReason::Stale },
+        ]
+    }
+
+    fn block() -> Arc<FrameBlock> {
+        let series: Vec<Series> =
+            ["a.s:A@1m", "a.s:B@1m", "a.s:A@5m", "a.s:B@5m"].map(|s| s.parse().unwrap()).to_vec();
+        let mut block = FrameBlock::new(series.into());
+        for row in 0..3 {
+            block.begin(Timestamp::from_nanos(row * 10));
+            slots(row * 100).into_iter().for_each(|slot| block.push(slot));
+        }
+        Arc::new(block)
+    }
+
+    #[test]
+    fn r19_a_frame_shows_its_row_and_an_owned_copy_lets_the_block_go() {
+        let block = block();
+        let frame = Frame::new(Arc::clone(&block), 1);
+        assert_eq!(frame.close(), Timestamp::from_nanos(10));
+        assert_eq!(frame.slots().collect::<Vec<_>>(), slots(100));
+        assert_eq!(frame.slot(&"a.s:B@5m".parse().unwrap()), Some(slots(100)[3]));
+        assert_eq!(frame.slot(&"a.s:C@5m".parse().unwrap()), None);
+        assert_eq!(frame.counts(), SlotCounts { bars: 1, filled: 1, empty: 2 });
+        let owned = frame.to_owned();
+        assert_eq!(owned, frame);
+        assert_ne!(owned, Frame::new(Arc::clone(&block), 2));
+        drop(frame);
+        assert_eq!(Arc::strong_count(&block), 1);
+    }
+
+    #[test]
+    fn the_canonical_encoding_is_fixed() {
+        let mut bytes = Vec::new();
+        Frame::new(block(), 0).encode(&mut bytes);
+        let mut expected = vec![0; 8];
+        expected.extend(4u32.to_le_bytes());
+        expected.push(5);
+        let candle = |start: i64| {
+            let mut c = start.to_le_bytes().to_vec();
+            [1.0f64, 4.0, 0.5, 2.0, 9.0].iter().for_each(|n| c.extend(n.to_bits().to_le_bytes()));
+            c.extend([0xff; 8]);
+            c.push(1);
+            c
+        };
+        expected.push(0);
+        expected.extend(candle(0));
+        expected.extend([3, 2]);
+        expected.extend(candle(1));
+        assert_eq!(bytes, expected);
+    }
+}

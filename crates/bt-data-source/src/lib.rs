@@ -1,0 +1,1 @@
+//! Candle sources: Parquet files read and decoded off the runtime, candles in memory

@@ -1,0 +1,1 @@
+//! Merge candle sources into time-aligned frames

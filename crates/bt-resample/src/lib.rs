@@ -1,0 +1,1 @@
+//! Resample a candle source to a larger timeframe
