@@ -54,7 +54,7 @@ impl<S: CandleSource> Stream for Candles<S> {
                     ready!(this.pacer.poll_ready(cx));
                     *this.state = match ready!(this.source.as_mut().poll_next(cx)) {
                         Some(Ok(batch)) => {
-                            this.pacer.charge(batch.work().max(1));
+                            this.pacer.charge(batch.work());
                             State::Handing(batch, 0)
                         }
                         Some(Err(error)) => {

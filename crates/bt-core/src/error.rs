@@ -358,3 +358,35 @@ impl std::fmt::Display for StuckSubscription {
         )
     }
 }
+
+/// An error and its causes on one line, each said once: for messages to people and for log events.
+pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // A transparent error speaks for its cause.
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        let io = std::io::Error::other("the disk is gone");
+        let source = SourceError::Io { path: "a/b".into(), source: io };
+        let series: Series = "a.b:C@1m".parse().unwrap();
+        let feed = FeedError::Source { series, source };
+        assert_eq!(error_chain(&feed), "source of a.b:C@1m failed: cannot read a/b: the disk is gone");
+        let transparent = ConfigError::Time(TimeError::Invalid { text: "x".into() });
+        assert_eq!(error_chain(&transparent), transparent.to_string());
+    }
+}

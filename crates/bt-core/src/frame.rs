@@ -160,11 +160,7 @@ impl Frame {
 
     /// The slots, in order.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        let width = self.len();
-        let tags = &self.block.tags[self.row * width..(self.row + 1) * width];
-        let mut candles = self.block.candles[self.block.rows[self.row].candles..].iter();
-        // Every tag of a bar or a filled slot has its candle, in the same order: pushed together.
-        tags.iter().filter_map(move |tag| tag.with_candle(|| candles.next().copied()))
+        self.block.slots(self.row)
     }
 
     /// The slots with their series, in order.
@@ -320,6 +316,23 @@ impl FrameBlock {
         if let Some(candle) = slot.candle() {
             self.candles.push(*candle);
         }
+    }
+
+    /// Adds the slots of the next `count` series, all of which are not due.
+    pub fn push_not_due(&mut self, count: usize) {
+        self.tags.resize(self.tags.len() + count, Tag::NotDue);
+    }
+
+    /// The slots of the frame in `row`, in order.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn slots(&self, row: usize) -> impl Iterator<Item = Slot> + '_ {
+        let width = self.series.len();
+        let tags = &self.tags[row * width..(row + 1) * width];
+        let mut candles = self.candles[self.rows[row].candles..].iter();
+        // Every tag of a bar or a filled slot has its candle, in the same order: pushed together.
+        tags.iter().filter_map(move |tag| tag.with_candle(|| candles.next().copied()))
     }
 
     /// Number of frames.

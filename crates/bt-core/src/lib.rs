@@ -54,7 +54,7 @@ pub use clock::{Clock, SimClock, SystemClock};
 pub use columns::Columns;
 pub use error::{
     BoxError, BusError, ConfigError, FeedError, LogError, NameError, SourceError, StuckSubscription,
-    TimeError,
+    TimeError, error_chain,
 };
 pub use event::{Control, Event, topic};
 pub use feed::{FrameFeed, SeriesStats};

@@ -43,6 +43,9 @@ impl Pacer {
     /// Candles between two yields.
     pub const LIMIT: usize = 4096;
 
+    /// What a piece of work counts as at least: handing a batch on has a cost of its own.
+    const LEAST: usize = 16;
+
     /// A pacer that yields by `yielding`.
     pub fn new(yielding: impl Yield + 'static) -> Self {
         Pacer { yielding: Box::new(yielding), spent: 0 }
@@ -57,9 +60,9 @@ impl Pacer {
         Poll::Ready(())
     }
 
-    /// Counts work on `candles` candles.
+    /// Counts a piece of work on `candles` candles.
     pub fn charge(&mut self, candles: usize) {
-        self.spent = self.spent.saturating_add(candles);
+        self.spent = self.spent.saturating_add(candles.max(Self::LEAST));
     }
 }
 
