@@ -1,0 +1,173 @@
+//! R12 to R17 against the naive reference.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use bt_core::{Candle, CandleBatch, CandleSource, CandleSourceExt, Timeframe, Timestamp};
+use bt_resample::{PartialPolicy, Resample};
+use bt_testkit::reference::{self, resample};
+use bt_testkit::{Chop, ScriptedSource, Step, strategies};
+use futures::executor::block_on;
+use futures::{StreamExt, TryStreamExt};
+use proptest::prelude::*;
+
+fn tf(text: &str) -> Timeframe {
+    text.parse().unwrap()
+}
+
+fn source(candles: &[Candle], chop: &Chop) -> ScriptedSource {
+    chop.source(&"a.b:C@1m".parse().unwrap(), None, candles, &[])
+}
+
+fn collect(source: impl CandleSource) -> Vec<Candle> {
+    block_on(source.candles().try_collect()).unwrap()
+}
+
+fn chop() -> impl Strategy<Value = Chop> {
+    (strategies::sizes(), strategies::pendings(), any::<bool>()).prop_map(|(sizes, pendings, ticks)| Chop {
+        sizes,
+        pendings,
+        ticks,
+    })
+}
+
+fn policies(policy: reference::PartialPolicy) -> PartialPolicy {
+    match policy {
+        reference::PartialPolicy::Emit => PartialPolicy::Emit,
+        reference::PartialPolicy::Drop => PartialPolicy::Drop,
+    }
+}
+
+proptest! {
+    #[test]
+    fn r13_to_r16_equal_the_reference_however_cut(
+        candles in strategies::candles(tf("1m"), 300),
+        target in prop::sample::select(vec!["1m", "3m", "5m", "1h"]),
+        policy in strategies::partial_policy(),
+        chop in chop(),
+    ) {
+        let made = Resample::new(source(&candles, &chop), tf(target)).unwrap().with_partial(policies(policy));
+        prop_assert_eq!(collect(made), resample(&candles, tf("1m"), tf(target), policy));
+    }
+
+    #[test]
+    fn r17_steps_equal_one_step_flags_included(candles in strategies::candles(tf("1m"), 300), chop in chop()) {
+        let one = Resample::new(source(&candles, &chop), tf("1h")).unwrap();
+        let five = Resample::new(source(&candles, &chop), tf("5m")).unwrap();
+        let two = Resample::new(five, tf("1h")).unwrap();
+        prop_assert_eq!(collect(one), collect(two));
+    }
+
+    /// Whatever is known of time goes on: no bar contradicts a watermark, and none is held longer than R14 says.
+    #[test]
+    fn r14_watermarks_are_true_and_bars_are_prompt(candles in strategies::candles(tf("1m"), 200), chop in chop()) {
+        let input = source(&candles, &chop);
+        let batches: Vec<CandleBatch> = block_on(Resample::new(input, tf("5m")).unwrap().try_collect()).unwrap();
+        let mut known = Timestamp::MIN;
+        for batch in batches {
+            for candle in batch.iter() {
+                prop_assert!(tf("5m").end_of(candle.start).unwrap() > known);
+            }
+            known = batch.progress(tf("5m")).unwrap_or(known).max(known);
+        }
+    }
+}
+
+fn minute(minute: i64) -> Candle {
+    Candle {
+        start: Timestamp::from_secs(60 * minute).unwrap(),
+        open: 1.0,
+        high: 1.0,
+        low: 1.0,
+        close: 1.0,
+        volume: 1.0,
+        trades: bt_core::Trades::ZERO,
+        partial: false,
+    }
+}
+
+/// How many bars came after each step of the script.
+fn bars_after_each(script: Vec<Step>) -> Vec<usize> {
+    let steps = script.len();
+    let gate = bt_testkit::Gate::closed();
+    let gated = script.into_iter().flat_map(|step| [Step::Gate(gate.clone()), step]);
+    let end = Step::Gate(gate.clone());
+    let source = ScriptedSource::new("a.b:C@1m".parse().unwrap(), None, gated.chain([end]));
+    let mut bars = tokio_test::task::spawn(Resample::new(source, tf("5m")).unwrap());
+    let mut counts = Vec::new();
+    for _ in 0..=steps {
+        let mut count = 0;
+        while let std::task::Poll::Ready(Some(batch)) = bars.poll_next() {
+            count += batch.unwrap().len();
+        }
+        counts.push(count);
+        gate.admit(1);
+    }
+    // What came before the first step was let through is nothing.
+    assert_eq!(counts.remove(0), 0);
+    counts
+}
+
+#[test]
+fn r14_a_bar_comes_as_soon_as_it_is_decided() {
+    let batch = |minutes: &[i64]| Step::Batch(minutes.iter().map(|m| minute(*m)).collect());
+    let tick = |m: i64| Step::Batch(CandleBatch::tick(Timestamp::from_secs(60 * m).unwrap()));
+    // By the input that ends where the bucket does.
+    assert_eq!(bars_after_each(vec![batch(&[0, 1, 2, 3]), batch(&[4])]), [0, 1]);
+    // By an input of a later bucket.
+    assert_eq!(bars_after_each(vec![batch(&[0, 1]), batch(&[7])]), [0, 1]);
+    // By the watermark, once it reaches the end of the bucket and not before.
+    assert_eq!(bars_after_each(vec![batch(&[0, 1]), tick(4), tick(5)]), [0, 0, 1]);
+    // By a watermark on the batch itself.
+    let with_watermark =
+        CandleBatch::from_iter([minute(0)]).with_watermark(Timestamp::from_secs(300).unwrap());
+    assert_eq!(bars_after_each(vec![Step::Batch(with_watermark)]), [1]);
+}
+
+#[test]
+fn r12_only_whole_multiples() {
+    for bad in ["30s", "90s", "61s"] {
+        let error = Resample::new(source(&[], &Chop::whole()), tf(bad)).unwrap_err().to_string();
+        assert!(error.contains("a.b:C@1m") && error.contains(&tf(bad).to_string()), "{error}");
+    }
+}
+
+#[test]
+fn r25_candles_that_go_back_are_an_error_after_what_was_decided() {
+    for minutes in [vec![0, 1, 2, 3, 4, 5, 3], vec![0, 1, 2, 3, 4, 5, 5]] {
+        let batch: CandleBatch = minutes.iter().map(|m| minute(*m)).collect();
+        let source = ScriptedSource::new("a.b:C@1m".parse().unwrap(), None, [Step::Batch(batch)]);
+        let items: Vec<_> = block_on(Resample::new(source, tf("5m")).unwrap().collect());
+        assert_eq!(items.len(), 2);
+        assert_eq!(items[0].as_ref().unwrap().len(), 1);
+        let error = items[1].as_ref().unwrap_err().to_string();
+        assert!(error.contains("a.b:C@1m") && error.contains("1970-01-01T00:06:00Z"), "{error}");
+    }
+}
+
+#[test]
+fn r36_a_poll_works_on_a_bounded_number_of_candles() {
+    let candles: CandleBatch = (0..10_000).map(minute).collect();
+    let source = ScriptedSource::new("a.b:C@1m".parse().unwrap(), None, [Step::Batch(candles)]);
+    let mut bars = tokio_test::task::spawn(Resample::new(source, tf("5m")).unwrap());
+    let mut sizes = Vec::new();
+    loop {
+        match bars.poll_next() {
+            std::task::Poll::Ready(Some(batch)) => sizes.push(batch.unwrap().work()),
+            std::task::Poll::Ready(None) => break,
+            std::task::Poll::Pending => {
+                assert!(bars.is_woken(), "the stream gives the thread back and asks for it again");
+                sizes.push(0);
+            }
+        }
+    }
+    assert_eq!(sizes, [4096, 0, 4096, 0, 1808]);
+}
+
+#[test]
+fn times_beyond_the_representable_are_an_error() {
+    let last = Timestamp::from_nanos(i64::MAX - i64::MAX % 60_000_000_000 - 60_000_000_000);
+    let batch = CandleBatch::from_iter([Candle { start: last, ..minute(0) }]);
+    let source = ScriptedSource::new("a.b:C@1m".parse().unwrap(), None, [Step::Batch(batch)]);
+    let items: Vec<_> = block_on(Resample::new(source, tf("1d")).unwrap().collect());
+    assert!(items.len() == 1 && items[0].as_ref().unwrap_err().to_string().contains("representable"));
+}
