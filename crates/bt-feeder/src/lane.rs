@@ -1,0 +1,177 @@
+//! One series of a feed: where it stands in time.
+
+use bt_core::{
+    Candle, CandleBatch, EmptyReason, FillReason, Series, Slot, SourceError, Timeframe, Timestamp, Trades,
+};
+
+use crate::Fill;
+
+/// What a series has to offer next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// A bar that closes here is in hand.
+    Bar(Timestamp),
+    /// None is in hand, and none that closes before this instant can come: its frontier.
+    Waiting(Timestamp),
+    /// None will come.
+    Ended,
+}
+
+/// State of one series.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    timeframe: Timeframe,
+    /// Where the series ends by declaration (R23).
+    end: Option<Timestamp>,
+    batch: CandleBatch,
+    /// The next row of the batch.
+    row: usize,
+    head: Head,
+    /// No bar that closes before it can come.
+    frontier: Timestamp,
+    /// What is wrong with the next row, to be told when the row's turn comes.
+    fault: Option<SourceError>,
+    /// Close of the last bar handed out.
+    last_close: Option<f64>,
+    /// Slots filled since that bar.
+    fills: u64,
+    stale: bool,
+    /// Whether the absence of bars since the last one has been told.
+    pub(crate) absence_told: bool,
+}
+
+impl Lane {
+    pub(crate) fn new(timeframe: Timeframe, end: Option<Timestamp>) -> Self {
+        Lane {
+            timeframe,
+            end,
+            batch: CandleBatch::from_iter([]),
+            row: 0,
+            head: Head::Waiting(Timestamp::MIN),
+            frontier: Timestamp::MIN,
+            fault: None,
+            last_close: None,
+            fills: 0,
+            stale: false,
+            absence_told: false,
+        }
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        self.head
+    }
+
+    pub(crate) fn has_started(&self) -> bool {
+        self.last_close.is_some()
+    }
+
+    /// Takes in what the source yielded; the batch before must have been used up.
+    pub(crate) fn accept(&mut self, batch: CandleBatch, series: &Series) {
+        self.stale = batch.is_stale();
+        self.batch = batch;
+        self.row = 0;
+        self.look(series);
+    }
+
+    /// Takes the bar in hand out and looks at the next one.
+    pub(crate) fn advance(&mut self, series: &Series) -> Candle {
+        let candle = self.batch.candle(self.row);
+        if let Head::Bar(close) = self.head {
+            self.frontier = close.saturating_add_nanos(self.timeframe.as_nanos());
+        }
+        self.row += 1;
+        self.last_close = Some(candle.close);
+        self.fills = 0;
+        self.absence_told = false;
+        self.look(series);
+        candle
+    }
+
+    /// The source has ended: no bar will come.
+    pub(crate) fn finish(&mut self) {
+        self.head = Head::Ended;
+    }
+
+    /// The source has failed and is left behind: the series ends before the first bar it lacks (R23, R25).
+    pub(crate) fn cut_off(&mut self) {
+        let end = self.frontier.saturating_add_nanos(-self.timeframe.as_nanos());
+        self.end = Some(self.end.map_or(end, |declared| declared.min(end)));
+        self.finish();
+    }
+
+    /// What is wrong with the row whose turn it is.
+    pub(crate) fn take_fault(&mut self) -> Option<SourceError> {
+        self.fault.take()
+    }
+
+    /// Works out what the series has to offer next.
+    fn look(&mut self, series: &Series) {
+        let Some(start) = self.batch.starts().get(self.row).copied() else {
+            if let Some(watermark) = self.batch.watermark() {
+                self.frontier = self.frontier.max(self.timeframe.next_close(watermark));
+            }
+            self.head = Head::Waiting(self.frontier);
+            return;
+        };
+        self.head = match self.check(start, series) {
+            Ok(close) => Head::Bar(close),
+            Err(fault) => {
+                // The rows behind a bad one are not to be had; the fault is told at the series' next turn.
+                self.batch = CandleBatch::from_iter([]);
+                self.fault = Some(fault);
+                Head::Waiting(self.frontier)
+            }
+        };
+    }
+
+    /// R25: a bar closes at or after the frontier, on the grid, and starts before the declared end.
+    fn check(&self, start: Timestamp, series: &Series) -> Result<Timestamp, SourceError> {
+        let misplaced = |reason| SourceError::Misplaced { series: series.clone(), start, reason };
+        let close = self
+            .timeframe
+            .end_of(start)
+            .ok_or_else(|| misplaced("its close instant is not representable"))?;
+        if close < self.frontier {
+            let later = self.frontier.saturating_add_nanos(-self.timeframe.as_nanos());
+            return Err(SourceError::OutOfOrder { series: series.clone(), later, earlier: close });
+        }
+        // The frontier itself is on the grid, so a bar that closes there needs no division.
+        if close != self.frontier && !self.timeframe.is_on_grid(start) {
+            return Err(misplaced("it is not on the grid of its timeframe"));
+        }
+        if self.end.is_some_and(|end| start >= end) {
+            return Err(misplaced("it starts at or after the declared end of its series"));
+        }
+        Ok(close)
+    }
+
+    /// Whether the bar that would close at `t`, an instant of the grid, starts before the end (R21).
+    pub(crate) fn is_due(&self, t: Timestamp) -> bool {
+        self.end.is_none_or(|end| t.as_nanos().saturating_sub(self.timeframe.as_nanos()) < end.as_nanos())
+    }
+
+    /// What stands in the frame at `t`, an instant of the grid, in place of a bar (R22).
+    pub(crate) fn absent(&mut self, t: Timestamp, fill: Fill) -> Slot {
+        if !self.is_due(t) {
+            return Slot::Empty(EmptyReason::Ended);
+        }
+        let Some(price) = self.last_close else { return Slot::Empty(EmptyReason::NotStarted) };
+        if !fill.allows(self.fills) {
+            return Slot::Empty(EmptyReason::Missing);
+        }
+        self.fills += 1;
+        Slot::Filled {
+            candle: Candle {
+                start: t.saturating_add_nanos(-self.timeframe.as_nanos()),
+                open: price,
+                high: price,
+                low: price,
+                close: price,
+                volume: 0.0,
+                trades: Trades::ZERO,
+                partial: false,
+            },
+            reason: if self.stale { FillReason::Stale } else { FillReason::Quiet },
+        }
+    }
+}
