@@ -1,0 +1,260 @@
+//! The handle on a bus.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bt_core::{
+    BoxLogSink, BusError, BusStats, ConfigError, EventBus, LogEvent, Message, StuckSubscription, topic,
+};
+
+use crate::after::After;
+use crate::shared::Shared;
+use crate::{
+    BusBuilder, ComponentLog, Delivery, Drops, Idle, Policy, Publisher, Subscription, SubscriptionConfig,
+};
+
+/// A bus of payloads `E`: topics, each with its own sequence; subscriptions, each with one bounded queue; a
+/// barrier.
+///
+/// Clones speak to the same bus. It lives as long as any handle on it.
+///
+/// One short lock covers the whole bus: an envelope gets its number and its places in all queues under it, so
+/// every subscriber sees one order, across its topics too (R26). No foreign code runs under the lock but the
+/// cloning and comparing of wakers.
+pub struct Bus<E> {
+    pub(crate) shared: Arc<Shared<E>>,
+}
+
+impl<E> Bus<E> {
+    /// A bus with `topics`. The one called [`topic::LOG`], if there is one, takes the logs.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if there is no topic, or one twice.
+    pub fn new<T: Into<String>>(topics: impl IntoIterator<Item = T>) -> Result<Self, ConfigError> {
+        Bus::builder().topics(topics).build()
+    }
+
+    /// A builder for more than that.
+    pub fn builder() -> BusBuilder<E> {
+        BusBuilder::new()
+    }
+
+    pub(crate) fn from_topics(topics: Box<[Arc<str>]>, log: Option<usize>) -> Self {
+        Bus { shared: Arc::new(Shared::new(topics, log)) }
+    }
+
+    /// Names of the topics, in order of registration.
+    pub fn topics(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.shared.topics.iter().map(|name| &**name)
+    }
+
+    /// A publisher for `topic`. Keep it: it is what makes publishing cheap.
+    ///
+    /// # Errors
+    /// [`BusError::UnknownTopic`].
+    pub fn publisher(&self, topic: &str) -> Result<Publisher<E>, BusError> {
+        Ok(Publisher::new(Arc::clone(&self.shared), self.shared.index(topic)?))
+    }
+
+    /// Publishes one message to `topic`, by a publisher made for the occasion, and returns its sequence number.
+    ///
+    /// # Errors
+    /// [`BusError::UnknownTopic`]; [`BusError::Closed`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has not published and loses its place in line.
+    pub async fn publish(&self, topic: &str, message: Message<E>) -> Result<u64, BusError> {
+        self.publisher(topic)?.publish(message).await
+    }
+
+    /// A loss-free subscription called `name` to all of `topics`, with a queue of `capacity` envelopes.
+    ///
+    /// # Errors
+    /// As [`subscribe_with`](Bus::subscribe_with).
+    pub fn subscribe(
+        &self,
+        name: &str,
+        topics: &[&str],
+        capacity: usize,
+    ) -> Result<Subscription<E>, BusError> {
+        self.subscribe_with(SubscriptionConfig::new(name, topics.iter().copied()).with_capacity(capacity))
+    }
+
+    /// A subscription as `config` says. It gets what is published from now on.
+    ///
+    /// # Errors
+    /// [`BusError::UnknownTopic`]; [`BusError::DuplicateSubscription`] if a living one has the name;
+    /// [`BusError::Closed`]; [`BusError::Other`] with a [`ConfigError`] for a capacity of 0, for no topic at
+    /// all, and for a policy that drops logs without [`SubscriptionConfig::with_lossy_log`].
+    pub fn subscribe_with(&self, config: SubscriptionConfig) -> Result<Subscription<E>, BusError> {
+        let SubscriptionConfig { name, topics: wanted, capacity, policy, lossy_log } = config;
+        let invalid = |option, value: String, expected| {
+            BusError::Other(Box::new(ConfigError::Invalid { option, value, expected }))
+        };
+        let mut topics = Vec::with_capacity(wanted.len());
+        for topic in &wanted {
+            let index = self.shared.index(topic)?;
+            if !topics.contains(&index) {
+                topics.push(index);
+            }
+        }
+        if capacity == 0 {
+            return Err(invalid("capacity", "0".to_owned(), "at least 1"));
+        }
+        let Some(&first) = topics.first() else {
+            return Err(BusError::Other(Box::new(ConfigError::Missing { what: "topic" })));
+        };
+        if policy != Policy::Block && !lossy_log && self.shared.log.is_some_and(|log| topics.contains(&log)) {
+            return Err(invalid(
+                "policy",
+                format!("{policy:?}"),
+                "`Block` for a subscription to logs, or a word that they may be lost",
+            ));
+        }
+        let mut core = self.shared.lock();
+        if core.is_closed() {
+            return Err(self.shared.closed(first));
+        }
+        if core.has_subscriber(&name) {
+            return Err(BusError::DuplicateSubscription { name });
+        }
+        let index = core.subscribe(name.into(), &topics, capacity, policy);
+        drop(core);
+        Ok(Subscription::new(Arc::clone(&self.shared), index))
+    }
+
+    /// Ready when no queue holds an envelope and no delivery is unacknowledged (R28).
+    pub fn idle(&self) -> Idle<E> {
+        Idle::new(Arc::clone(&self.shared))
+    }
+
+    /// Waits until the bus is idle, at most for `limit`.
+    ///
+    /// # Errors
+    /// [`BusError::Stuck`], naming each subscription that has not kept up, with topic and sequence number of
+    /// the oldest envelope that it has not acknowledged.
+    ///
+    /// # Panics
+    /// If it has to wait and is polled outside a tokio runtime with a timer.
+    ///
+    /// # Cancel safety
+    /// It changes nothing and may be dropped at any point.
+    pub async fn barrier(&self, limit: Duration) -> Result<(), BusError> {
+        let mut idle = self.idle();
+        // A timer costs more than the barrier; most barriers are passed without one.
+        if poll_fn(|cx| Poll::Ready(Pin::new(&mut idle).poll(cx).is_ready())).await {
+            return Ok(());
+        }
+        if tokio::time::timeout(limit, idle).await.is_ok() {
+            return Ok(());
+        }
+        match self.stuck() {
+            stuck if stuck.is_empty() => Ok(()),
+            stuck => {
+                tracing::warn!(?limit, subscriptions = stuck.len(), "barrier outlasted its limit");
+                Err(BusError::Stuck { limit, stuck })
+            }
+        }
+    }
+
+    /// Refuses further publishes (R31). What is queued is still delivered; then subscriptions end.
+    ///
+    /// Reservations are void: a publisher that was promised room and has not sent is refused like one that
+    /// waits, so nothing is accepted after this returns, and nothing accepted is lost.
+    pub fn close(&self) {
+        let mut after = After::new();
+        self.shared.lock().close(&mut after);
+        after.run();
+    }
+
+    /// Whether the bus was closed.
+    pub fn is_closed(&self) -> bool {
+        self.shared.lock().is_closed()
+    }
+
+    /// The counters, as one consistent snapshot.
+    pub fn stats(&self) -> BusStats {
+        self.shared.lock().stats(&self.shared.topics)
+    }
+
+    /// What was dropped by policy (R27): each subscription and topic that lost anything.
+    pub fn drops(&self) -> Vec<Drops> {
+        let core = self.shared.lock();
+        let name = |topic: usize| self.shared.topics[topic].clone();
+        core.drops()
+            .map(|(subscription, topic, dropped)| Drops {
+                subscription: subscription.clone(),
+                topic: name(topic),
+                dropped,
+            })
+            .collect()
+    }
+
+    /// Who holds up the barrier now; in order of subscribing.
+    pub fn stuck(&self) -> Vec<StuckSubscription> {
+        self.shared.lock().stuck(&self.shared.topics)
+    }
+}
+
+impl<E: From<LogEvent>> Bus<E> {
+    /// A sink for the logs of `component`.
+    ///
+    /// # Errors
+    /// [`BusError::UnknownTopic`] if the bus has no log topic.
+    pub fn component_log(&self, component: &'static str) -> Result<ComponentLog<E>, BusError> {
+        let index = self.shared.log.ok_or_else(|| self.shared.unknown(topic::LOG))?;
+        Ok(ComponentLog::new(Publisher::new(Arc::clone(&self.shared), index), component))
+    }
+}
+
+impl<E: From<LogEvent> + Send + Sync + 'static> EventBus for Bus<E> {
+    type Payload = E;
+    type Publisher = Publisher<E>;
+    type Subscription = Subscription<E>;
+    type Delivery = Delivery<E>;
+    type Idle = Idle<E>;
+
+    fn publisher(&self, topic: &str) -> Result<Publisher<E>, BusError> {
+        Bus::publisher(self, topic)
+    }
+
+    fn subscribe(&self, name: &str, topics: &[&str], capacity: usize) -> Result<Subscription<E>, BusError> {
+        Bus::subscribe(self, name, topics, capacity)
+    }
+
+    fn log_sink(&self, component: &'static str) -> Result<BoxLogSink, BusError> {
+        Ok(Box::pin(self.component_log(component)?))
+    }
+
+    fn idle(&self) -> Idle<E> {
+        Bus::idle(self)
+    }
+
+    fn close(&self) {
+        Bus::close(self);
+    }
+
+    fn stats(&self) -> BusStats {
+        Bus::stats(self)
+    }
+
+    fn stuck(&self) -> Vec<StuckSubscription> {
+        Bus::stuck(self)
+    }
+}
+
+impl<E> Clone for Bus<E> {
+    fn clone(&self) -> Self {
+        Bus { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<E> fmt::Debug for Bus<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus").field("topics", &self.shared.topics).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,196 @@
+//! The journal itself.
+
+use std::fmt;
+use std::fs::File;
+use std::future::poll_fn;
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::thread::{self, JoinHandle};
+
+use bt_core::{Envelope, Event, LogEvent};
+use futures_core::Stream;
+
+use super::spool::{Handle, Shared};
+use super::{FsyncPolicy, JournalConfig, JournalError, JournalSink, encode_line, writer};
+
+/// A journal: JSON lines, one per event, as [`encode_line`] writes them, appended to a file as the run goes.
+///
+/// Lines go into a bounded buffer; a thread of the journal's own takes all that are there, writes them as one
+/// batch, and takes the next. So the file always holds whole lines and a prefix of the run, unless the process
+/// is killed within a write; what is after the last line feed is then a torn line
+/// ([`JournalReader::torn_at`](super::JournalReader::torn_at)). It holds nothing of the wall clock.
+///
+/// A write that fails (a full disk, a file that was removed) is an error of everything that is called from
+/// then on, with the number of events that were not written.
+///
+/// Dropping it without [`close`](Journal::close) waits until what was appended is written, and **blocks the
+/// thread** for so long; errors are lost then.
+#[must_use = "a journal that is dropped is closed"]
+pub struct Journal {
+    shared: Arc<Shared>,
+    fsync: FsyncPolicy,
+    thread: Option<JoinHandle<()>>,
+    handle: Handle,
+}
+
+impl Journal {
+    /// Creates a journal as [`JournalConfig::new`] has it.
+    ///
+    /// # Errors
+    /// [`JournalError::Create`].
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, JournalError> {
+        JournalConfig::new().create(path)
+    }
+
+    pub(super) fn start(path: PathBuf, file: File, fsync: FsyncPolicy, buffer: usize) -> io::Result<Self> {
+        let shared = Arc::new(Shared::new(path, buffer));
+        let theirs = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("bt-journal".to_owned())
+            .spawn(move || writer::run(&theirs, file, fsync))?;
+        Ok(Journal { shared, fsync, thread: Some(thread), handle: Handle::default() })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// A sink that writes `component`'s events straight to this journal, for pipelines without a bus.
+    pub fn sink(&self, component: &'static str) -> JournalSink {
+        JournalSink::new(Arc::clone(&self.shared), self.fsync, component)
+    }
+
+    /// Ready when the buffer has room. It is not a reservation: another handle may fill it.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`]; [`JournalError::Closed`].
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), JournalError>> {
+        self.shared.poll_ready(&mut self.handle, cx)
+    }
+
+    /// Appends an event's line to the buffer, whatever its size.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`]; [`JournalError::Closed`].
+    pub fn append(&mut self, topic: &str, seq: u64, event: &LogEvent) -> Result<(), JournalError> {
+        self.shared.append(|_, lines| encode_line(topic, seq, event, lines))
+    }
+
+    /// Ready when all that was appended was handed to the system, and synced with [`FsyncPolicy::Always`].
+    ///
+    /// # Errors
+    /// [`JournalError::Write`].
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), JournalError>> {
+        self.shared.poll_flush(&mut self.handle, cx)
+    }
+
+    /// Refuses further events; ready when all that were appended are written and the thread has ended, with
+    /// their number. It may be polled again and says the same.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`].
+    pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, JournalError>> {
+        let mut spool = self.shared.lock();
+        if !spool.ended {
+            let old = spool.park(&mut self.handle, cx.waker());
+            let asks = !std::mem::replace(&mut spool.closing, true);
+            drop(spool);
+            drop(old);
+            if asks {
+                self.shared.bell.notify_one();
+            }
+            return Poll::Pending;
+        }
+        spool.closing = true;
+        let result = spool.failure(&self.shared).map(|()| spool.written);
+        drop(spool);
+        self.join();
+        Poll::Ready(result)
+    }
+
+    /// Writes what was appended, ends the thread and gives the number of events written.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it blocks as dropping the journal does.
+    pub async fn close(mut self) -> Result<u64, JournalError> {
+        poll_fn(|cx| self.poll_close(cx)).await
+    }
+
+    /// Journals the log events among `deliveries` until they end, and gives the number of events written: the
+    /// journal as a service. A delivery is acknowledged when its line is in the buffer; a write that fails ends
+    /// it at once, also while nothing is delivered.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it loses no delivery that it has taken, and blocks as dropping the journal
+    /// does.
+    pub async fn run<S, D>(mut self, deliveries: S) -> Result<u64, JournalError>
+    where
+        S: Stream<Item = D> + Unpin,
+        D: Deref<Target = Envelope<Event>>,
+    {
+        let mut deliveries = deliveries;
+        while let Some(delivery) = poll_fn(|cx| self.poll_delivery(&mut deliveries, cx)).await? {
+            if let Event::Log(event) = &delivery.payload {
+                self.append(&delivery.topic, delivery.seq, event)?;
+            }
+        }
+        self.close().await
+    }
+
+    fn poll_delivery<S>(
+        &mut self,
+        deliveries: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<S::Item>, JournalError>>
+    where
+        S: Stream + Unpin,
+    {
+        ready!(self.poll_ready(cx))?;
+        let polled = Pin::new(deliveries).poll_next(cx);
+        if polled.is_pending() {
+            // To hear of a failure. The thread looks for us after each batch: once in many events.
+            let mut spool = self.shared.lock();
+            spool.failure(&self.shared)?;
+            let old = spool.park(&mut self.handle, cx.waker());
+            drop(spool);
+            drop(old);
+        }
+        polled.map(Ok)
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // Had it panicked, in a waker, the spool says so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let mut spool = self.shared.lock();
+        spool.closing = true;
+        let waker = spool.forget(&self.handle);
+        drop(spool);
+        drop(waker);
+        self.shared.bell.notify_one();
+        self.join();
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}

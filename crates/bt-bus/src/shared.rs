@@ -1,0 +1,44 @@
+//! What all handles on a bus share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bt_core::BusError;
+
+use crate::core::Core;
+
+pub(crate) struct Shared<E> {
+    /// Names of the topics; the index is what everything else speaks in.
+    pub(crate) topics: Box<[Arc<str>]>,
+    /// The topic that logs go to.
+    pub(crate) log: Option<usize>,
+    core: Mutex<Core<E>>,
+}
+
+impl<E> Shared<E> {
+    pub(crate) fn new(topics: Box<[Arc<str>]>, log: Option<usize>) -> Self {
+        let core = Mutex::new(Core::new(topics.len()));
+        Shared { topics, log, core }
+    }
+
+    /// The core is whole whenever the lock is free: what could panic under it is a waker's clone, which each
+    /// transition calls last, or running out of memory. So a poisoned lock is as good as any.
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Core<E>> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The index of a topic.
+    pub(crate) fn index(&self, topic: &str) -> Result<usize, BusError> {
+        self.topics.iter().position(|name| &**name == topic).ok_or_else(|| self.unknown(topic))
+    }
+
+    pub(crate) fn unknown(&self, topic: &str) -> BusError {
+        let known = self.topics.iter().map(ToString::to_string).collect();
+        BusError::UnknownTopic { topic: topic.to_owned(), known }
+    }
+
+    #[cold]
+    pub(crate) fn closed(&self, topic: usize) -> BusError {
+        BusError::Closed { topic: self.topics[topic].to_string() }
+    }
+}
