@@ -1,0 +1,152 @@
+//! The units of a source that a pool reads for.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bt_core::{Columns, SourceError};
+
+use super::ReadPool;
+use super::state::{Id, Parcel, Reading};
+use crate::chunk::{Unit, Units};
+use crate::files::Entry;
+
+/// Columns that were handed on and may still be held downstream, to be taken back later.
+const LENT: usize = 2;
+
+/// What a pool reads for one source. Dropping it withdraws its work (R38).
+pub(crate) struct PoolUnits {
+    pool: ReadPool,
+    id: Id,
+    reading: Arc<Reading>,
+    /// The next entry that was not announced.
+    announced: usize,
+    /// A chunk whose file is still to be announced, or the end.
+    next: Option<Next>,
+    /// Bytes of the chunk that was handed on last.
+    current: u64,
+    /// Bytes that are free again, and columns that may be.
+    passed: u64,
+    lent: VecDeque<Arc<Columns>>,
+    checked: bool,
+}
+
+enum Next {
+    Parcel(Parcel),
+    End,
+}
+
+impl PoolUnits {
+    pub(super) fn new(pool: ReadPool, reading: Arc<Reading>) -> Self {
+        let shared = pool.shared();
+        let mut state = shared.lock();
+        let id = state.register(Arc::clone(&reading));
+        shared.unlock(state);
+        PoolUnits {
+            pool,
+            id,
+            reading,
+            announced: 0,
+            next: None,
+            current: 0,
+            passed: 0,
+            lent: VecDeque::new(),
+            checked: false,
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, SourceError>> {
+        let back = self.take_back();
+        let shared = self.pool.shared();
+        let mut state = shared.lock();
+        if let Some(columns) = back {
+            state.give_back(columns);
+        }
+        state.release(self.id, std::mem::take(&mut self.passed));
+        if !self.checked {
+            state.check_budget()?;
+            self.checked = true;
+        }
+        let (polled, old) = state.poll(self.id, cx);
+        shared.unlock(state);
+        // A waker may hold the last handle on a task, which may hold this pool: not under the lock.
+        drop(old);
+        polled.map(|item| item.transpose().map(|parcel| parcel.map_or(Next::End, Next::Parcel)))
+    }
+
+    /// Columns that nobody holds any more. Batches are dropped in the order in which they were handed on, so
+    /// the oldest is the one to look at.
+    fn take_back(&mut self) -> Option<Columns> {
+        match Arc::try_unwrap(self.lent.pop_front()?) {
+            Ok(columns) => Some(columns),
+            Err(held) => {
+                if self.lent.len() < LENT {
+                    self.lent.push_front(held);
+                }
+                None
+            }
+        }
+    }
+
+    /// What there is to say before the rows of `entry`, or at the end.
+    fn announce(&mut self, entry: usize) -> Option<Unit> {
+        let next = self.reading.entries.get(self.announced).filter(|_| self.announced <= entry)?;
+        self.announced += 1;
+        Some(match next {
+            Entry::File(info) => Unit::File { path: Arc::clone(&info.shown), rows: info.rows() },
+            Entry::Missing { month, shown } => {
+                Unit::Missing { month: month.clone(), path: Arc::clone(shown) }
+            }
+        })
+    }
+}
+
+impl Units for PoolUnits {
+    fn poll_unit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Unit, SourceError>>> {
+        let next = match self.next.take() {
+            Some(next) => next,
+            None => match ready!(self.poll_next(cx)) {
+                Ok(next) => next,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            },
+        };
+        let entry = match &next {
+            Next::Parcel(parcel) => parcel.entry,
+            Next::End => self.reading.entries.len(),
+        };
+        if let Some(unit) = self.announce(entry) {
+            self.next = Some(next);
+            return Poll::Ready(Some(Ok(unit)));
+        }
+        match next {
+            Next::Parcel(Parcel { chunk, bytes, .. }) => {
+                self.current = bytes;
+                Poll::Ready(Some(Ok(Unit::Rows(chunk))))
+            }
+            Next::End => Poll::Ready(None),
+        }
+    }
+
+    fn passed(&mut self, columns: Arc<Columns>) {
+        self.passed += std::mem::take(&mut self.current);
+        self.lent.push_back(columns);
+    }
+}
+
+impl Drop for PoolUnits {
+    fn drop(&mut self) {
+        let shared = self.pool.shared();
+        let mut state = shared.lock();
+        let removed = state.remove(self.id);
+        // What it held may be what others wait for.
+        shared.unlock(state);
+        drop(removed);
+    }
+}
+
+impl fmt::Debug for PoolUnits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolUnits").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,544 @@
+//! Who is served next, and how much memory is spoken for. Plain data: no threads, no files.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bt_core::{Columns, ConfigError, SourceError, Timestamp};
+
+use super::unit::{self, Cursor, SLICE_ROWS, Unit};
+use crate::ColumnNames;
+use crate::check::Rules;
+use crate::chunk::Chunk;
+use crate::decode::FilePlan;
+use crate::files::Entry;
+
+/// Units of the usual size that a source may be ahead of what it was asked for.
+const READ_AHEAD: u64 = 3;
+
+/// What a source reads, and how.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) names: ColumnNames,
+    pub(crate) rules: Rules,
+    /// Most rows of a chunk.
+    pub(crate) chunk_rows: usize,
+}
+
+/// Names a client, in order of registration.
+pub(super) type Id = u64;
+
+/// Something that is not a unit of a client: listing, footers.
+pub(super) type Task = Box<dyn FnOnce() + Send>;
+
+/// What waits for a thread.
+pub(super) enum Work {
+    Task(Task),
+    Unit(Job),
+}
+
+/// A unit that a thread has taken on.
+pub(super) struct Job {
+    pub(super) id: Id,
+    pub(super) reading: Arc<Reading>,
+    pub(super) unit: Unit,
+    /// The footer of the unit's file, if it was read before.
+    pub(super) plan: Option<Arc<FilePlan>>,
+    /// Columns to use again.
+    pub(super) buffers: Vec<Columns>,
+}
+
+/// A decoded chunk, and the bytes that are reserved for it.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) entry: usize,
+    pub(super) chunk: Chunk,
+    pub(super) bytes: u64,
+}
+
+/// What comes back at the end of a unit.
+pub(super) struct Finished {
+    pub(super) plan: Option<Arc<FilePlan>>,
+    pub(super) buffers: Vec<Columns>,
+    pub(super) error: Option<SourceError>,
+}
+
+/// A source that is read for.
+///
+/// Each has a *slot*, the bytes of its largest slice, that nobody else can have: so whoever is waited for gets
+/// its next unit whatever the others hold (R37), and the budget still holds. What a client has reserved beyond
+/// its slot is its *excess*; the excess of all shares what the slots leave of the budget.
+struct Client {
+    reading: Arc<Reading>,
+    cursor: Cursor,
+    /// Bytes of the smallest next unit; `None` if there is none.
+    least: Option<u64>,
+    slot: u64,
+    held: u64,
+    /// Bytes reserved for the unit that a thread works on and has not delivered yet.
+    in_flight: Option<u64>,
+    ready: VecDeque<Parcel>,
+    error: Option<SourceError>,
+    plan: Option<(usize, Arc<FilePlan>)>,
+    /// Up to where it was decoded.
+    frontier: Timestamp,
+    polled: bool,
+    waker: Option<Waker>,
+    queued: Option<(Lane, Timestamp)>,
+}
+
+/// Why a client is to be served. Within a lane the one that was decoded the least far comes first: a merge of
+/// all needs it first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    /// It is being waited for.
+    Waiting,
+    /// Its next unit fits its slot.
+    Hungry,
+    /// It is ahead, but not too far.
+    Ahead,
+}
+
+/// All that the threads and the sources of a pool share.
+pub(super) struct State {
+    pub(super) budget: u64,
+    /// The budget is raised as needed instead of being too small.
+    elastic: bool,
+    pub(super) threads: usize,
+    pub(super) closing: bool,
+    /// Threads that have nothing to do.
+    pub(super) idle: usize,
+    pub(super) tasks: VecDeque<Task>,
+    clients: BTreeMap<Id, Client>,
+    lanes: [BTreeSet<(Timestamp, Id)>; 3],
+    next_id: Id,
+    slots: u64,
+    excess: u64,
+    /// Largest transient of all clients so far.
+    transient: u64,
+    pub(super) reserved: u64,
+    pub(super) peak: u64,
+    pub(super) started: u64,
+    free: Vec<Columns>,
+    free_rows: usize,
+}
+
+impl State {
+    pub(super) fn new(budget: u64, elastic: bool, threads: usize) -> Self {
+        State {
+            budget,
+            elastic,
+            threads,
+            closing: false,
+            idle: 0,
+            tasks: VecDeque::new(),
+            clients: BTreeMap::new(),
+            lanes: Default::default(),
+            next_id: 0,
+            slots: 0,
+            excess: 0,
+            transient: 0,
+            reserved: 0,
+            peak: 0,
+            started: 0,
+            free: Vec::new(),
+            free_rows: 0,
+        }
+    }
+
+    pub(super) fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// The least budget that will do for the clients there are.
+    pub(super) fn floor(&self) -> u64 {
+        self.slots.saturating_add(self.transient.saturating_mul(self.threads as u64))
+    }
+
+    pub(super) fn check_budget(&self) -> Result<(), ConfigError> {
+        let (budget, floor) = (self.limit(), self.floor());
+        if floor > budget { Err(ConfigError::Budget { budget, floor }) } else { Ok(()) }
+    }
+
+    /// Bytes that may be reserved, decoding included.
+    fn limit(&self) -> u64 {
+        if self.elastic { self.budget.max(self.floor().saturating_add(self.slots)) } else { self.budget }
+    }
+
+    /// Bytes that may still be reserved beyond slots.
+    fn room(&self) -> u64 {
+        self.limit().saturating_sub(self.floor()).saturating_sub(self.excess)
+    }
+
+    /// Rows that a unit should have, so that all clients can have one in hand and one in work.
+    fn target(&self) -> usize {
+        let share = self.limit() / (2 * self.clients.len().max(1) as u64) / Columns::ROW_BYTES as u64;
+        usize::try_from(share).map_or(SLICE_ROWS, |rows| rows.min(SLICE_ROWS))
+    }
+
+    pub(super) fn register(&mut self, reading: Arc<Reading>) -> Id {
+        let id = self.next_id;
+        self.next_id += 1;
+        let (slot, transient) = unit::largest(&reading.entries);
+        self.slots = self.slots.saturating_add(slot);
+        self.transient = self.transient.max(transient);
+        let client = Client {
+            cursor: Cursor::default(),
+            least: Cursor::default().least(&reading.entries),
+            slot,
+            held: 0,
+            in_flight: None,
+            ready: VecDeque::new(),
+            error: None,
+            plan: None,
+            frontier: reading.rules.range.from(),
+            polled: false,
+            waker: None,
+            queued: None,
+            reading,
+        };
+        self.clients.insert(id, client);
+        self.queue(id);
+        id
+    }
+
+    /// Withdraws all work of a client (R38). What it held is returned, to be dropped without the lock.
+    pub(super) fn remove(&mut self, id: Id) -> impl Sized + use<> {
+        let client = self.clients.remove(&id)?;
+        if let Some((lane, frontier)) = client.queued {
+            self.lanes[lane as usize].remove(&(frontier, id));
+        }
+        self.excess -= client.excess();
+        self.reserved -= client.held;
+        self.slots = self.slots.saturating_sub(client.slot);
+        Some(client)
+    }
+
+    /// Puts a client into the lane where it belongs now.
+    fn queue(&mut self, id: Id) {
+        let target = unit::bytes(self.target());
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let lane = client.lane(target);
+        let queued = lane.map(|lane| (lane, client.frontier));
+        let before = std::mem::replace(&mut client.queued, queued);
+        if before == queued {
+            return;
+        }
+        if let Some((lane, frontier)) = before {
+            self.lanes[lane as usize].remove(&(frontier, id));
+        }
+        if let Some((lane, frontier)) = queued {
+            self.lanes[lane as usize].insert((frontier, id));
+        }
+    }
+
+    /// Who is to be served next.
+    fn candidate(&self) -> Option<Id> {
+        let first = |lane: Lane| self.lanes[lane as usize].first().map(|(_, id)| *id);
+        if let Some(waiting) = first(Lane::Waiting) {
+            return Some(waiting);
+        }
+        if self.check_budget().is_err() {
+            // The slots alone are too much: nothing is read ahead, and the first poll says why.
+            return None;
+        }
+        first(Lane::Hungry).or_else(|| {
+            // Only the first: were a smaller one let past, a large one might never get room.
+            first(Lane::Ahead).filter(|id| {
+                let client = self.clients.get(id);
+                client.is_some_and(|c| c.least.is_some_and(|bytes| c.cost(bytes) <= self.room()))
+            })
+        })
+    }
+
+    /// Whether an idle thread should be woken.
+    pub(super) fn needs_thread(&self) -> bool {
+        self.idle > 0 && (!self.tasks.is_empty() || self.candidate().is_some())
+    }
+
+    /// Takes on the next work.
+    pub(super) fn next_work(&mut self) -> Option<Work> {
+        if let Some(task) = self.tasks.pop_front() {
+            return Some(Work::Task(task));
+        }
+        let id = self.candidate()?;
+        let (target, room) = (self.target(), self.room());
+        let client = self.clients.get_mut(&id)?;
+        let entries = &client.reading.entries;
+        // Nobody has asked for it yet: one slice is enough to answer the first question.
+        let target = if client.polled { target } else { 0 };
+        let (unit, after) = client
+            .cursor
+            .unit(entries, target)
+            .filter(|(unit, _)| client.cost(unit.bytes()) <= room)
+            .or_else(|| client.cursor.unit(entries, 0))?;
+        let bytes = unit.bytes();
+        let cost = client.cost(bytes);
+        let plan = client.plan.as_ref().filter(|(entry, _)| *entry == unit.entry);
+        let plan = plan.map(|(_, plan)| Arc::clone(plan));
+        client.cursor = after;
+        client.least = after.least(entries);
+        client.held += bytes;
+        client.in_flight = Some(bytes);
+        let reading = Arc::clone(&client.reading);
+        self.excess += cost;
+        self.reserved += bytes;
+        self.peak = self.peak.max(self.reserved);
+        self.started += 1;
+        let wanted = unit.rows().div_ceil(reading.chunk_rows);
+        let buffers = self.free.split_off(self.free.len().saturating_sub(wanted));
+        self.free_rows -= buffers.iter().map(|columns| columns.start.capacity()).sum::<usize>();
+        self.queue(id);
+        Some(Work::Unit(Job { id, reading, unit, plan, buffers }))
+    }
+
+    /// Hands the chunks of a part of a unit to its client. Returns whether the client is still there, and
+    /// whom to wake, without the lock.
+    pub(super) fn deliver(&mut self, id: Id, parcels: Vec<Parcel>) -> (bool, Option<Waker>) {
+        let Some(client) = self.clients.get_mut(&id) else { return (false, None) };
+        for parcel in &parcels {
+            if let Some(left) = &mut client.in_flight {
+                *left = left.saturating_sub(parcel.bytes);
+            }
+            let last = parcel.chunk.columns.start.last().copied();
+            client.frontier = client.frontier.max(last.unwrap_or(Timestamp::MIN));
+        }
+        client.ready.extend(parcels);
+        let waker = if client.ready.is_empty() { None } else { client.waker.take() };
+        self.queue(id);
+        (true, waker)
+    }
+
+    /// Ends a unit. Returns whom to wake.
+    pub(super) fn finish(&mut self, id: Id, unit: &Unit, finished: Finished) -> Option<Waker> {
+        let Finished { plan, buffers, error } = finished;
+        for columns in buffers {
+            self.give_back(columns);
+        }
+        let client = self.clients.get_mut(&id)?;
+        let left = client.in_flight.take().unwrap_or(0);
+        client.plan = plan.filter(|_| client.cursor.entry == unit.entry).map(|plan| (unit.entry, plan));
+        if error.is_some() {
+            client.least = None;
+            client.error = error;
+        }
+        let over = client.least.is_none();
+        let waker = if over || !client.ready.is_empty() { client.waker.take() } else { None };
+        self.release(id, left);
+        waker
+    }
+
+    /// Frees bytes that a client had reserved.
+    pub(super) fn release(&mut self, id: Id, bytes: u64) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let before = client.excess();
+        client.held -= bytes;
+        self.excess -= before - client.excess();
+        self.reserved -= bytes;
+        self.queue(id);
+    }
+
+    /// Keeps columns to be used again, if there are not too many.
+    pub(super) fn give_back(&mut self, columns: Columns) {
+        let rows = columns.start.capacity();
+        if self.free_rows + rows <= (self.threads + 1) * SLICE_ROWS {
+            self.free_rows += rows;
+            self.free.push(columns);
+        }
+    }
+
+    /// The next chunk of a client, or its error, or its end. If there is none yet, it is waited for. Returns
+    /// a waker that is no longer needed too, to be dropped without the lock.
+    pub(super) fn poll(&mut self, id: Id, cx: &Context<'_>) -> (Polled, Option<Waker>) {
+        let Some(client) = self.clients.get_mut(&id) else { return (Poll::Ready(None), None) };
+        client.polled = true;
+        let polled = if let Some(parcel) = client.ready.pop_front() {
+            Poll::Ready(Some(Ok(parcel)))
+        } else if client.in_flight.is_some() {
+            Poll::Pending
+        } else if let Some(error) = client.error.take() {
+            Poll::Ready(Some(Err(error)))
+        } else if client.least.is_none() {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
+        };
+        let old = if polled.is_pending() {
+            match &client.waker {
+                Some(waker) if waker.will_wake(cx.waker()) => None,
+                _ => client.waker.replace(cx.waker().clone()),
+            }
+        } else {
+            client.waker.take()
+        };
+        self.queue(id);
+        (polled, old)
+    }
+}
+
+pub(super) type Polled = Poll<Option<Result<Parcel, SourceError>>>;
+
+impl Client {
+    fn excess(&self) -> u64 {
+        self.held.saturating_sub(self.slot)
+    }
+
+    /// By how much its excess grows if so many bytes more are reserved.
+    fn cost(&self, bytes: u64) -> u64 {
+        (self.held + bytes).saturating_sub(self.slot) - self.excess()
+    }
+
+    fn lane(&self, target: u64) -> Option<Lane> {
+        let least = self.least?;
+        let unit = least.max(target);
+        if self.in_flight.is_some() {
+            None
+        } else if self.waker.is_some() {
+            Some(Lane::Waiting)
+        } else if !self.polled && self.held > 0 {
+            None
+        } else if self.cost(least) == 0 {
+            Some(Lane::Hungry)
+        } else if self.held + unit <= unit.saturating_mul(READ_AHEAD) {
+            Some(Lane::Ahead)
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{Run, Verdict};
+    use crate::files::FileInfo;
+    use bt_core::{TimeRange, Timeframe};
+    use futures::task::noop_waker_ref;
+
+    const MINUTE: i64 = 60_000_000_000;
+    const ROW: u64 = Columns::ROW_BYTES as u64;
+
+    /// A source of row groups of 100 rows, from a minute on.
+    fn reading(from: i64, groups: usize) -> Arc<Reading> {
+        let [from, to] = [from, 1_000_000].map(|minute| Timestamp::from_nanos(minute * MINUTE));
+        Arc::new(Reading {
+            entries: vec![Entry::File(FileInfo::for_test(&vec![100; groups]))],
+            names: ColumnNames::default(),
+            rules: Rules { timeframe: Timeframe::MINUTE, range: TimeRange::new(from, to).unwrap() },
+            chunk_rows: 100,
+        })
+    }
+
+    fn job(state: &mut State) -> Option<Job> {
+        match state.next_work()? {
+            Work::Unit(job) => Some(job),
+            Work::Task(_) => panic!("no tasks here"),
+        }
+    }
+
+    /// Does a unit as a thread would, with rows that end at a minute.
+    fn done(state: &mut State, job: Job, last: i64) -> bool {
+        let Job { id, unit, .. } = job;
+        let parcels = unit.parts.iter().map(|part| {
+            let start = vec![Timestamp::from_nanos(last * MINUTE); part.rows.len()];
+            let runs = vec![Run { end: part.rows.len() as u32, verdict: Verdict::Ignored }];
+            let columns = Arc::new(Columns { start, ..Columns::default() });
+            let chunk = Chunk { columns, rows: part.rows.clone(), runs, number: 0 };
+            Parcel { entry: 0, bytes: unit::bytes(part.rows.len()), chunk }
+        });
+        let woken = state.deliver(id, parcels.collect()).1.is_some();
+        state.finish(id, &unit, Finished { plan: None, buffers: Vec::new(), error: None }).is_some() || woken
+    }
+
+    fn poll(state: &mut State, id: Id) -> Polled {
+        state.poll(id, &Context::from_waker(noop_waker_ref())).0
+    }
+
+    #[test]
+    fn the_client_that_is_waited_for_comes_first_then_the_one_that_was_read_least_far() {
+        let mut state = State::new(1 << 30, false, 1);
+        let ids = [30, 10, 20].map(|from| state.register(reading(from, 9)));
+        assert!(poll(&mut state, ids[0]).is_pending());
+        let waited = job(&mut state).unwrap();
+        assert_eq!(waited.id, ids[0]);
+        assert_eq!(job(&mut state).unwrap().id, ids[1]);
+        assert_eq!(job(&mut state).unwrap().id, ids[2]);
+        // One unit of each is in work, and more than one never is.
+        assert!(job(&mut state).is_none());
+        assert!(done(&mut state, waited, 500));
+        assert!(poll(&mut state, ids[0]).is_ready());
+    }
+
+    #[test]
+    fn r37_slots_are_nobody_elses_and_the_rest_is_shared() {
+        // Room for two slots and one slice more.
+        let mut state = State::new(3 * 100 * ROW, false, 1);
+        let ids = [10, 20].map(|from| state.register(reading(from, 9)));
+        assert_eq!(state.floor(), 2 * 100 * ROW);
+        assert!(poll(&mut state, ids[0]).is_pending());
+        for last in [110, 210] {
+            let next = job(&mut state).unwrap();
+            assert_eq!((next.id, next.unit.rows()), (ids[0], 100));
+            done(&mut state, next, last);
+            if last == 110 {
+                // It is further ahead now than the other, which nobody has polled yet.
+                let other = job(&mut state).unwrap();
+                assert_eq!(other.id, ids[1]);
+                done(&mut state, other, 120);
+            }
+        }
+        assert!(job(&mut state).is_none(), "all room is taken");
+        assert_eq!((state.reserved, state.room()), (3 * 100 * ROW, 0));
+        // The other is waited for: its slot is its own.
+        let Poll::Ready(Some(Ok(parcel))) = poll(&mut state, ids[1]) else { panic!("a parcel") };
+        assert!(job(&mut state).is_none());
+        state.release(ids[1], parcel.bytes);
+        assert!(poll(&mut state, ids[1]).is_pending());
+        assert_eq!(job(&mut state).unwrap().id, ids[1]);
+        assert_eq!(state.reserved, 3 * 100 * ROW);
+    }
+
+    #[test]
+    fn r37_read_ahead_ends_after_a_few_units() {
+        let mut state = State::new(1 << 40, false, 1);
+        let id = state.register(reading(10, 100_000));
+        assert!(poll(&mut state, id).is_pending());
+        let mut rows = 0;
+        while let Some(next) = job(&mut state) {
+            rows += next.unit.rows();
+            done(&mut state, next, 500);
+        }
+        assert!((2 * SLICE_ROWS..=READ_AHEAD as usize * SLICE_ROWS).contains(&rows), "{rows}");
+    }
+
+    #[test]
+    fn r37_below_the_floor_nothing_is_read_ahead() {
+        let mut state = State::new(100 * ROW, false, 1);
+        let first = state.register(reading(10, 2));
+        assert!(state.check_budget().is_ok());
+        state.register(reading(10, 2));
+        assert!(job(&mut state).is_none() && state.check_budget().is_err());
+        drop(state.remove(first));
+        assert!(job(&mut state).is_some() && state.check_budget().is_ok());
+        let mut elastic = State::new(1, true, 1);
+        elastic.register(reading(10, 2));
+        assert!(job(&mut elastic).is_some() && elastic.check_budget().is_ok());
+    }
+
+    #[test]
+    fn r38_what_a_removed_client_held_is_free_and_late_results_are_discarded() {
+        let mut state = State::new(1 << 30, false, 1);
+        let ids = [10, 20].map(|from| state.register(reading(from, 9)));
+        for id in ids {
+            assert!(poll(&mut state, id).is_pending());
+        }
+        let (late, other) = (job(&mut state).unwrap(), job(&mut state).unwrap());
+        drop(state.remove(late.id));
+        assert_eq!(state.reserved, other.unit.bytes());
+        assert!(!done(&mut state, late, 100));
+        drop(state.remove(other.id));
+        assert_eq!((state.reserved, state.excess, state.slots, state.clients()), (0, 0, 0, 0));
+        assert!(state.lanes.iter().all(BTreeSet::is_empty) && job(&mut state).is_none());
+    }
+}

@@ -1,0 +1,264 @@
+//! The stream that hands rows on: one for every kind of source.
+
+use std::fmt;
+use std::task::{Context, Poll, ready};
+
+use bt_core::{
+    CandleBatch, ConfigError, LogSink, Outbox, Pacer, Series, SourceError, StatsHandle, TimeRange, Timestamp,
+    Yield,
+};
+
+use crate::check::Rules;
+use crate::chunk::{Unit, Units};
+use crate::cutter::{Cutter, Step};
+use crate::remark::Remark;
+
+/// Rows in a batch, unless set.
+const BATCH_ROWS: usize = 8192;
+
+/// What can be set of any source.
+#[derive(Debug)]
+pub(crate) struct RowOptions {
+    pub(crate) series: Series,
+    pub(crate) range: Option<TimeRange>,
+    pub(crate) strict: bool,
+    pub(crate) batch_rows: usize,
+    pub(crate) outbox: Outbox,
+    pub(crate) pacer: Pacer,
+}
+
+impl RowOptions {
+    pub(crate) fn new(series: Series) -> Self {
+        RowOptions {
+            series,
+            range: None,
+            strict: false,
+            batch_rows: BATCH_ROWS,
+            outbox: Outbox::discard(),
+            pacer: Pacer::default(),
+        }
+    }
+
+    pub(crate) fn log(&mut self, sink: impl LogSink + 'static) {
+        self.outbox = Outbox::new(sink);
+    }
+
+    pub(crate) fn yielding(&mut self, yielding: impl Yield + 'static) {
+        self.pacer = Pacer::new(yielding);
+    }
+
+    /// What rows are judged by.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules { timeframe: self.series.timeframe(), range: self.range.unwrap_or(TimeRange::ALL) }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.batch_rows == 0 {
+            return Err(ConfigError::Invalid {
+                option: "batch_rows",
+                value: self.batch_rows.to_string(),
+                expected: "at least 1",
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Batches made of the rows of `units`, with their logs and counters.
+///
+/// A thin shell: what becomes of a row is the [`Cutter`]'s to decide, where rows come from the units'.
+pub(crate) struct RowSource<U> {
+    /// Gone once ended, so that what it holds is free even if the stream is kept.
+    units: Option<U>,
+    cutter: Cutter,
+    outbox: Outbox,
+    pacer: Pacer,
+    stats: StatsHandle,
+    end: Option<Timestamp>,
+    state: State,
+}
+
+/// ```text
+///    ┌────────────── spent ───────────────┐
+///    ▼                                    │
+/// Pulling ──rows──────────────────────► Cutting ──batch──► handed on, still Cutting
+///    │  └──file──► Logging ──accepted──►  │  ▲
+///    │                ▲ └────accepted─────┼──┘
+///    │                └──────remark───────┤
+///    └── end or error ──► Done ◄──error───┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Waits for the next unit.
+    Pulling,
+    /// Works through the cutter's chunk.
+    Cutting,
+    /// Waits until what the outbox holds is accepted (R29).
+    Logging,
+    /// Ended.
+    Done,
+}
+
+impl<U: Units> RowSource<U> {
+    pub(crate) fn new(units: U, options: RowOptions) -> Self {
+        let RowOptions { series, range, strict, batch_rows, outbox, pacer } = options;
+        RowSource {
+            units: Some(units),
+            cutter: Cutter::new(series, strict, batch_rows),
+            outbox,
+            pacer,
+            stats: StatsHandle::new(),
+            end: range.map(TimeRange::to),
+            state: State::Pulling,
+        }
+    }
+
+    pub(crate) fn series(&self) -> &Series {
+        self.cutter.series()
+    }
+
+    pub(crate) fn declared_end(&self) -> Option<Timestamp> {
+        self.end
+    }
+
+    pub(crate) fn stats(&self) -> StatsHandle {
+        self.stats.clone()
+    }
+
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.state == State::Done
+    }
+
+    pub(crate) fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, self.is_terminated().then_some(0))
+    }
+
+    pub(crate) fn poll_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<CandleBatch, SourceError>>> {
+        if self.state == State::Done {
+            return Poll::Ready(None);
+        }
+        let item = ready!(self.poll_step(cx));
+        if !matches!(item, Some(Ok(_))) {
+            // An error means done.
+            self.state = State::Done;
+            self.units = None;
+        }
+        // A batch, an error and the end show in the counters when they are seen.
+        self.stats.publish(self.cutter.stats());
+        Poll::Ready(item)
+    }
+
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<CandleBatch, SourceError>>> {
+        loop {
+            match self.state {
+                State::Pulling => {
+                    ready!(self.pacer.poll_ready(cx));
+                    let Some(units) = &mut self.units else { return Poll::Ready(None) };
+                    match ready!(units.poll_unit(cx)).transpose()? {
+                        None => return Poll::Ready(None),
+                        Some(Unit::Rows(chunk)) => {
+                            self.cutter.load(chunk);
+                            self.state = State::Cutting;
+                        }
+                        Some(Unit::File { path, rows }) => {
+                            self.cutter.open(&path);
+                            self.say(&Remark::FileOpen { path, rows });
+                        }
+                        Some(Unit::Missing { month, path }) => {
+                            self.say(&Remark::PartitionMissing { month, path });
+                        }
+                    }
+                }
+                State::Cutting => {
+                    ready!(self.pacer.poll_ready(cx));
+                    match self.cutter.step()? {
+                        Step::Batch(batch) => {
+                            self.pacer.charge(batch.len());
+                            return Poll::Ready(Some(Ok(batch)));
+                        }
+                        Step::Say(remark) => {
+                            self.pacer.charge(1);
+                            self.say(&remark);
+                        }
+                        Step::Passed(rows) => self.pacer.charge(rows),
+                        Step::Spent(columns) => {
+                            // Of rows that are passed over in silence there is nothing else to see.
+                            self.stats.publish(self.cutter.stats());
+                            if let Some(units) = &mut self.units {
+                                units.passed(columns);
+                            }
+                            self.state = State::Pulling;
+                        }
+                        Step::Idle => self.state = State::Pulling,
+                    }
+                }
+                State::Logging => {
+                    ready!(self.outbox.poll_accepted(cx))?;
+                    self.state = State::Cutting;
+                }
+                State::Done => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn say(&mut self, remark: &Remark) {
+        self.stats.publish(self.cutter.stats());
+        if !self.outbox.is_discarding() {
+            self.outbox.push(remark.to_event(self.cutter.series()));
+        }
+        self.state = State::Logging;
+    }
+}
+
+impl<U> fmt::Debug for RowSource<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowSource")
+            .field("series", self.cutter.series())
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes a public source of a field that is a [`RowSource`]: `impl_source!(MemorySource, rows)`.
+macro_rules! impl_source {
+    ($source:ident, $rows:ident) => {
+        impl futures_core::Stream for $source {
+            type Item = Result<bt_core::CandleBatch, bt_core::SourceError>;
+
+            fn poll_next(
+                mut self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<Option<Self::Item>> {
+                self.$rows.poll_batch(cx)
+            }
+
+            fn size_hint(&self) -> (usize, Option<usize>) {
+                self.$rows.size_hint()
+            }
+        }
+
+        impl futures_core::FusedStream for $source {
+            fn is_terminated(&self) -> bool {
+                self.$rows.is_terminated()
+            }
+        }
+
+        impl bt_core::CandleSource for $source {
+            fn series(&self) -> &bt_core::Series {
+                self.$rows.series()
+            }
+
+            fn declared_end(&self) -> Option<bt_core::Timestamp> {
+                self.$rows.declared_end()
+            }
+
+            fn stats(&self) -> bt_core::StatsHandle {
+                self.$rows.stats()
+            }
+        }
+    };
+}
+pub(crate) use impl_source;
