@@ -1,1 +1,94 @@
-fn main() {}
+//! `bt`: historical candles of many instruments, resampled and aligned in time, fed to services on a bus.
+
+mod args;
+mod config;
+mod demo;
+mod failure;
+mod files;
+mod format;
+mod frames;
+mod heartbeat;
+mod output;
+mod progress;
+mod report;
+mod run;
+mod settings;
+mod signals;
+mod strategy;
+mod synth;
+mod tally;
+mod watch;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use tokio::runtime::{Builder, Runtime};
+
+use args::{Cli, Command, RuntimeArg, Ui};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    match run(std::env::args_os().collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            tell(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(command_line: Vec<std::ffi::OsString>) -> Result<(), Failure> {
+    let Cli { command, ui } = config::parse(command_line)?;
+    diagnostics(&ui);
+    match command {
+        Command::Demo(args) => runtime(args.machine.runtime)?.block_on(demo::demo(args, &ui)),
+        Command::Run(args) => runtime(args.machine.runtime)?.block_on(run::run(args, &ui)),
+        Command::Frames(args) => runtime(args.machine.runtime)?.block_on(frames::frames(args, &ui)),
+        Command::Synth(args) => runtime(RuntimeArg::Current)?.block_on(synth::synth(args, &ui)),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "bt", &mut script);
+            match std::io::stdout().write_all(&script) {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    Err(Failure::run("cannot write the completion script", &error))
+                }
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+fn runtime(kind: RuntimeArg) -> Result<Runtime, Failure> {
+    let mut builder = match kind {
+        RuntimeArg::Current => Builder::new_current_thread(),
+        RuntimeArg::Multi => Builder::new_multi_thread(),
+    };
+    builder.enable_all().build().map_err(|error| Failure::run("cannot start the runtime", &error))
+}
+
+/// Operational diagnostics go to stderr: warnings unless more is asked for.
+fn diagnostics(ui: &Ui) {
+    use tracing_subscriber::EnvFilter;
+    let default = match (ui.quiet, ui.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, 2) => "debug",
+        (false, _) => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn tell(failure: &Failure) {
+    match failure {
+        // Help, version and usage errors come with their own layout, on the stream that is theirs.
+        Failure::Parse(error) => {
+            // If even this cannot be written, there is nobody left to tell.
+            let _ = error.print();
+        }
+        Failure::ClosedPipe => {}
+        failure => eprintln!("error: {failure}"),
+    }
+}

@@ -1,0 +1,394 @@
+//! The command line: every option, in one place. A configuration file has the same keys.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bt_core::{Series, Timeframe, Timestamp};
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::failure::chain;
+
+/// Historical candles of many instruments, resampled and aligned in time, fed to services on a bus.
+#[derive(Debug, Parser)]
+#[command(name = "bt", version, arg_required_else_help = true, args_override_self = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) ui: Ui,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole pipeline on a data set made for it: 8 instruments, 12 months of one-minute candles
+    #[command(args_override_self = true)]
+    Demo(DemoArgs),
+    /// Feed candles through the engine to services: a strategy, the journal, the writer of frames
+    #[command(args_override_self = true, after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Write the aligned frames out, without an engine
+    #[command(args_override_self = true, after_help = FRAMES_EXAMPLES)]
+    Frames(FramesArgs),
+    /// Make a seeded data set
+    #[command(args_override_self = true, after_help = SYNTH_EXAMPLES)]
+    Synth(SynthArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+const RUN_EXAMPLES: &str = "Examples:
+  bt run --data candles --series binance.spot:BTCUSDT@5m --from 2024-01-01 --to 2024-02-01 \\
+         --strategy sma:12,48 --log run.jsonl --report run.json
+  bt run --config run.toml --max-frames 1000
+
+Keys of the configuration file are the long options: `series = [\"binance.spot:BTCUSDT@5m\"]`,
+`strict = true`. Options on the command line override it.";
+
+const FRAMES_EXAMPLES: &str = "Examples:
+  bt frames --data candles --series binance.spot:BTCUSDT@5m --series binance.spot:ETHUSDT@1h \\
+            --from 2024-01-01 --to 2024-02-01 > frames.csv
+  bt frames --config run.toml --align inner --out frames.parquet --format parquet";
+
+const SYNTH_EXAMPLES: &str = "Example:
+  bt synth --out candles --instruments 8 --months 12 --seed 7 --gaps 0.001 --compression snappy";
+
+#[derive(Debug, Args)]
+pub(crate) struct Ui {
+    /// Progress bars on stderr
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
+    pub(crate) progress: Progress,
+    /// Say more on stderr; twice for yet more. RUST_LOG overrides it
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Progress {
+    /// If stderr is a terminal
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where the demo keeps its data and results [default: a directory under the system's cache]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) feed: FeedArgs,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+    /// What is written of the frames [default: none]
+    #[arg(long, value_enum, help_heading = "Output")]
+    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FramesArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) feed: FeedArgs,
+    /// What is written of the frames; `none` drains them [default: csv]
+    #[arg(long, value_enum, help_heading = "Output")]
+    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SynthArgs {
+    /// Root of the data set to write
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) out: PathBuf,
+    /// Number of instruments
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) instruments: u32,
+    /// Number of months, from 2024-01 on
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_200))]
+    pub(crate) months: u32,
+    /// Seed: the same seed makes the same candles
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Chance that a minute is missing, from 0 to 1
+    #[arg(long, value_name = "P", default_value_t = 0.001)]
+    pub(crate) gaps: f64,
+    /// Compression of the Parquet files
+    #[arg(long, value_enum, value_name = "C", default_value_t)]
+    pub(crate) compression: Codec,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Codec {
+    #[default]
+    Zstd,
+    Snappy,
+    Gzip,
+    Lz4,
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArg {
+    /// TOML file with the options of this command; the command line overrides it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct InputArgs {
+    /// Root of the data set: exchange=E/market=M/symbol=S/type=candle/timeframe=TF/year=YYYY/S-TF-YYYY-M.parquet
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) data: Option<PathBuf>,
+    /// A series to feed, such as binance.spot:BTCUSDT@5m; repeated for more, in any order
+    #[arg(long, value_name = "E.M:S@TF", value_parser = series)]
+    pub(crate) series: Vec<Series>,
+    /// Timeframe of the candles in the data set
+    #[arg(long, value_name = "TF", default_value = "1m")]
+    pub(crate) source_timeframe: Timeframe,
+    /// First instant of the range: RFC 3339 or a date
+    #[arg(long, value_name = "T")]
+    pub(crate) from: Option<Timestamp>,
+    /// First instant after the range: RFC 3339 or a date
+    #[arg(long, value_name = "T")]
+    pub(crate) to: Option<Timestamp>,
+    /// What a month without a file means
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) missing: Missing,
+    /// Names of the columns in the files, as start=ts,open=o,…
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) columns: Option<String>,
+    /// Make any failed or dropped row an error
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Missing {
+    /// An error, found before anything is read
+    #[default]
+    Error,
+    /// A log event
+    Skip,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Feed")]
+pub(crate) struct FeedArgs {
+    /// At which closes there is a frame
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) align: AlignArg,
+    /// What stands in for a bar that a series does not have
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) fill: FillArg,
+    /// Fill at most N slots of a series in a row [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub(crate) fill_limit: Option<u64>,
+    /// What becomes of bars that lack inputs
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) partial: PartialArg,
+    /// What an error in one source means
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) on_source_error: OnSourceErrorArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AlignArg {
+    /// Wherever at least one series has a bar
+    #[default]
+    Outer,
+    /// Only where every due series has a bar
+    Inner,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FillArg {
+    /// The close before
+    #[default]
+    Forward,
+    /// Nothing
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PartialArg {
+    /// They are handed on, flagged
+    #[default]
+    Emit,
+    /// They are left out
+    Drop,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnSourceErrorArg {
+    /// The run ends
+    #[default]
+    Fail,
+    /// The series ends, the others go on
+    Isolate,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Engine")]
+pub(crate) struct EngineArgs {
+    /// Run the sample strategy, a cross of two moving averages of closes: sma:FAST,SLOW
+    #[arg(long, value_name = "sma:FAST,SLOW")]
+    pub(crate) strategy: Option<Sma>,
+    /// End after N frames
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_frames: Option<u64>,
+    /// How long services may take over one frame
+    #[arg(long, value_name = "D", default_value = "30s", value_parser = duration)]
+    pub(crate) barrier_limit: Duration,
+}
+
+/// Lengths of the sample strategy's moving averages, in bars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sma {
+    pub(crate) fast: usize,
+    pub(crate) slow: usize,
+}
+
+impl FromStr for Sma {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let lengths = text.strip_prefix("sma:").and_then(|l| l.split_once(','));
+        let (fast, slow) = lengths.ok_or("expected sma:FAST,SLOW such as sma:12,48")?;
+        match (fast.trim().parse(), slow.trim().parse()) {
+            (Ok(fast), Ok(slow)) if 0 < fast && fast < slow && slow <= 1_000_000 => Ok(Sma { fast, slow }),
+            _ => Err("expected whole numbers with 0 < FAST < SLOW <= 1000000".into()),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Where frames are written; `-` is stdout
+    #[arg(long, value_name = "PATH", default_value = "-")]
+    pub(crate) out: PathBuf,
+    /// How instants are written in csv and jsonl
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) time_unit: TimeUnit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Csv,
+    Jsonl,
+    Parquet,
+    /// Nothing
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TimeUnit {
+    #[default]
+    Rfc3339,
+    S,
+    Ms,
+    Us,
+    Ns,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Record")]
+pub(crate) struct RecordArgs {
+    /// Write the journal, one log event a line, as the run goes
+    #[arg(long, value_name = "PATH")]
+    pub(crate) log: Option<PathBuf>,
+    /// Write the report, as JSON, at the end, however it ends
+    #[arg(long, value_name = "PATH")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Machine (changes no byte of any output)")]
+pub(crate) struct MachineArgs {
+    /// Rows decoded at a time
+    #[arg(long, value_name = "N", default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub(crate) batch_rows: u32,
+    /// Memory for candles read ahead, such as 256MiB
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    pub(crate) memory: ByteSize,
+    /// Threads that read and decode [default: cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: Option<u32>,
+    /// Kind of runtime
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) runtime: RuntimeArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RuntimeArg {
+    /// One thread
+    #[default]
+    Current,
+    /// A thread per core
+    Multi,
+}
+
+/// The parser of options shows an error without its causes, so they are put into it.
+fn series(text: &str) -> Result<Series, String> {
+    text.parse::<Series>().map_err(|error| chain(&error))
+}
+
+fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
+    humantime::parse_duration(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_strategy_is_two_lengths_in_order() {
+        assert_eq!("sma:12,48".parse(), Ok(Sma { fast: 12, slow: 48 }));
+        for bad in ["sma", "sma:1", "sma:5,5", "sma:0,5", "ema:1,2", "sma:1,2,3", "sma:-1,2"] {
+            assert!(bad.parse::<Sma>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! How a command fails, and with which exit code.
+
+use std::error::Error;
+use std::fmt;
+use std::path::Path;
+
+pub(crate) use bt_core::error_chain as chain;
+use bt_core::{ConfigError, SourceError};
+
+/// What went wrong, as one readable chain, and whose fault it is.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Wrong arguments or configuration, found before any work: exit code 2.
+    Usage(String),
+    /// The command line's parser has it: its own message and exit code (help and version are no failure).
+    Parse(clap::Error),
+    /// Data, I/O or a service: exit code 1.
+    Run(String),
+    /// Stopped by this signal after an orderly end.
+    Signal(i32),
+    /// Whoever read stdout has gone: nothing is wrong.
+    ClosedPipe,
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Failure::Usage(message.into())
+    }
+
+    /// `what` failed because of `error`.
+    pub(crate) fn run(what: impl fmt::Display, error: &(dyn Error + 'static)) -> Self {
+        Failure::Run(format!("{what}: {}", chain(error)))
+    }
+
+    /// The parser's verdict on options that stand in a file.
+    pub(crate) fn config_file(path: &Path, error: clap::Error) -> Self {
+        let text = error.to_string();
+        Failure::Usage(format!(
+            "configuration {}: {}",
+            path.display(),
+            text.strip_prefix("error: ").unwrap_or(&text)
+        ))
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => 2,
+            Failure::Parse(error) => u8::try_from(error.exit_code()).unwrap_or(2),
+            Failure::Run(_) => 1,
+            Failure::Signal(number) => u8::try_from(128 + number).unwrap_or(1),
+            Failure::ClosedPipe => 0,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(message) | Failure::Run(message) => f.write_str(message),
+            Failure::Parse(error) => error.fmt(f),
+            Failure::Signal(number) => write!(f, "stopped by signal {number}"),
+            Failure::ClosedPipe => f.write_str("output was closed"),
+        }
+    }
+}
+
+impl Error for Failure {}
+
+impl From<clap::Error> for Failure {
+    fn from(error: clap::Error) -> Self {
+        Failure::Parse(error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Failure::Usage(chain(&error))
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Config(config) => config.into(),
+            error => Failure::Run(chain(&error)),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The report of a run, as JSON.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use bt_core::{SeriesStats, SlotCounts};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::files;
+use crate::progress::Meter;
+use crate::tally::LogTotals;
+use crate::watch::{FrameTotals, Watch};
+
+/// What a run did. Everything but `wall` is equal for equal input and configuration (R35).
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) version: &'static str,
+    pub(crate) decoder: &'static str,
+    pub(crate) frames: u64,
+    pub(crate) bars: u64,
+    pub(crate) filled: u64,
+    pub(crate) empty: u64,
+    pub(crate) first_close: Option<String>,
+    pub(crate) last_close: Option<String>,
+    pub(crate) drained: bool,
+    pub(crate) ended: &'static str,
+    pub(crate) error: Option<String>,
+    pub(crate) fingerprint_frames: String,
+    pub(crate) fingerprint_log: String,
+    pub(crate) logs: Logs,
+    pub(crate) series: Vec<Series>,
+    pub(crate) services: Vec<Service>,
+    pub(crate) wall: Wall,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Logs {
+    pub(crate) published: u64,
+    pub(crate) by_level: BTreeMap<&'static str, u64>,
+    pub(crate) by_event: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Series {
+    pub(crate) series: String,
+    pub(crate) bars: u64,
+    pub(crate) filled: u64,
+    pub(crate) empty: u64,
+    pub(crate) source: Source,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Source {
+    pub(crate) rows_read: u64,
+    pub(crate) out_of_range: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+    pub(crate) dropped: u64,
+    pub(crate) dropped_duplicate: u64,
+    pub(crate) dropped_out_of_order: u64,
+    pub(crate) emitted: u64,
+    pub(crate) gaps: u64,
+    pub(crate) missing_bars: u64,
+    pub(crate) first_start: Option<String>,
+    pub(crate) last_start: Option<String>,
+    pub(crate) files: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) delivered: u64,
+    pub(crate) undelivered: u64,
+}
+
+/// What may differ from run to run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Wall {
+    pub(crate) elapsed_ms: u64,
+    pub(crate) candles_per_second: f64,
+}
+
+impl Wall {
+    pub(crate) fn new(elapsed: Duration, candles: u64) -> Self {
+        Wall {
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            candles_per_second: (candles as f64 / elapsed.as_secs_f64().max(1e-9)).round(),
+        }
+    }
+}
+
+impl From<LogTotals> for Logs {
+    fn from(totals: LogTotals) -> Self {
+        Logs { published: totals.published, by_level: totals.by_level, by_event: totals.by_event }
+    }
+}
+
+impl From<&SeriesStats> for Series {
+    fn from(stats: &SeriesStats) -> Self {
+        let SeriesStats { series, slots: SlotCounts { bars, filled, empty }, source } = stats;
+        Series {
+            series: series.to_string(),
+            bars: *bars,
+            filled: *filled,
+            empty: *empty,
+            source: Source {
+                rows_read: source.rows_read(),
+                out_of_range: source.out_of_range,
+                failed: source.failed,
+                skipped: source.skipped,
+                dropped: source.dropped(),
+                dropped_duplicate: source.dropped_duplicate,
+                dropped_out_of_order: source.dropped_out_of_order,
+                emitted: source.emitted,
+                gaps: source.gaps,
+                missing_bars: source.missing_bars,
+                first_start: source.first_start.map(|t| t.to_string()),
+                last_start: source.last_start.map(|t| t.to_string()),
+                files: source.files,
+            },
+        }
+    }
+}
+
+impl Report {
+    /// Candles that the sources handed on.
+    pub(crate) fn candles(&self) -> u64 {
+        self.series.iter().map(|series| series.source.emitted).sum()
+    }
+
+    /// Writes the report, complete or not at all.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| Failure::run(format_args!("cannot write report {}", path.display()), &error))?;
+        files::write_whole(path, &text)
+            .map_err(|error| Failure::run(format_args!("cannot write report {}", path.display()), &error))
+    }
+}
+
+/// What a report is made of.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) watch: &'a Watch,
+    pub(crate) logs: LogTotals,
+    pub(crate) series: Vec<SeriesStats>,
+    pub(crate) services: Vec<Service>,
+    pub(crate) drained: bool,
+    pub(crate) ended: &'static str,
+    pub(crate) error: Option<String>,
+    pub(crate) elapsed: Duration,
+}
+
+/// The report of a command that failed before its first frame.
+pub(crate) fn stillborn(failure: &Failure, logs: LogTotals, elapsed: Duration) -> Report {
+    let watch = Watch::new(&[], Meter::hidden());
+    let error = Some(failure.to_string());
+    let (series, services) = (Vec::new(), Vec::new());
+    Parts { watch: &watch, logs, series, services, drained: true, ended: "error", error, elapsed }.report()
+}
+
+impl Parts<'_> {
+    pub(crate) fn report(self) -> Report {
+        let Parts { watch, logs, series, services, drained, ended, error, elapsed } = self;
+        let FrameTotals { frames, slots: SlotCounts { bars, filled, empty }, first_close, last_close } =
+            watch.totals();
+        let candles = series.iter().map(|series| series.source.emitted).sum();
+        Report {
+            version: env!("CARGO_PKG_VERSION"),
+            decoder: DECODER,
+            frames,
+            bars,
+            filled,
+            empty,
+            first_close: first_close.map(|t| t.to_string()),
+            last_close: last_close.map(|t| t.to_string()),
+            drained,
+            ended,
+            error,
+            fingerprint_frames: watch.fingerprint(),
+            fingerprint_log: logs.fingerprint.clone(),
+            logs: logs.into(),
+            series: series.iter().map(Series::from).collect(),
+            services,
+            wall: Wall::new(elapsed, candles),
+        }
+    }
+}
+
+/// What reads the files.
+const DECODER: &str = "arrow2 0.18 pages, own values";
