@@ -1,1 +1,94 @@
-fn main() {}
+//! Project commands: `cargo xtask COMMAND`.
+
+mod bench;
+mod ci;
+mod command;
+mod tidy;
+
+use std::process::ExitCode;
+
+/// What a command answers.
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+struct Command {
+    name: &'static str,
+    arguments: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Outcome,
+}
+
+const COMMANDS: [Command; 3] = [
+    Command {
+        name: "bench",
+        arguments: "[--filter TEXT]",
+        about: "run the criterion benches, all or those whose name contains TEXT",
+        run: bench::run,
+    },
+    Command {
+        name: "ci",
+        arguments: "",
+        about: "run every check: what continuous integration runs",
+        run: ci::run,
+    },
+    Command {
+        name: "tidy",
+        arguments: "",
+        about: "prove the mechanical rules: layers, dependencies, house style, links",
+        run: tidy::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((name, rest)) if !matches!(name.as_str(), "help" | "--help" | "-h") => dispatch(name, rest),
+        Some(_) => {
+            println!("{}", help());
+            ExitCode::SUCCESS
+        }
+        None => {
+            eprintln!("{}", help());
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(name: &str, arguments: &[String]) -> ExitCode {
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        eprintln!("error: unknown command `{name}`\n\n{}", help());
+        return ExitCode::from(2);
+    };
+    match (command.run)(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(if error.is::<command::Usage>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn help() -> String {
+    let mut text = "usage: cargo xtask COMMAND\n\ncommands:".to_owned();
+    for Command { name, arguments, about, .. } in COMMANDS {
+        text += &format!("\n  {:<22} {about}", format!("{name} {arguments}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_lists_every_command() {
+        for Command { name, about, .. } in COMMANDS {
+            assert!(help().contains(name) && help().contains(about));
+        }
+    }
+
+    #[test]
+    fn an_unknown_command_and_wrong_arguments_are_usage_errors() {
+        assert_eq!(dispatch("frobnicate", &[]), ExitCode::from(2));
+        assert_eq!(dispatch("tidy", &["--fast".to_owned()]), ExitCode::from(2));
+    }
+}
