@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 
-use crate::{Candle, CandleBatch, CandleSource, Pacer, SourceError};
+use crate::{Candle, CandleBatch, CandleSource, Pacer, SourceError, Yield};
 
 pin_project! {
     /// Stream of the single candles of a source: [`CandleSourceExt::candles`](crate::CandleSourceExt::candles).
@@ -41,6 +41,12 @@ impl<S: CandleSource> Candles<S> {
     pub(crate) fn new(source: S) -> Self {
         Candles { source, state: State::Pulling, pacer: Pacer::default() }
     }
+
+    /// Sets how the stream gives its executor the thread back (R36).
+    pub fn with_yield(mut self, yielding: impl Yield + 'static) -> Self {
+        self.pacer = Pacer::new(yielding);
+        self
+    }
 }
 
 impl<S: CandleSource> Stream for Candles<S> {
@@ -54,7 +60,7 @@ impl<S: CandleSource> Stream for Candles<S> {
                     ready!(this.pacer.poll_ready(cx));
                     *this.state = match ready!(this.source.as_mut().poll_next(cx)) {
                         Some(Ok(batch)) => {
-                            this.pacer.charge(batch.work());
+                            this.pacer.charge(batch.work().saturating_sub(batch.len()));
                             State::Handing(batch, 0)
                         }
                         Some(Err(error)) => {
@@ -65,6 +71,10 @@ impl<S: CandleSource> Stream for Candles<S> {
                     };
                 }
                 State::Handing(batch, row) if *row < batch.len() => {
+                    if row.is_multiple_of(Pacer::LIMIT) {
+                        ready!(this.pacer.poll_ready(cx));
+                        this.pacer.charge(Pacer::LIMIT.min(batch.len() - *row));
+                    }
                     *row += 1;
                     return Poll::Ready(Some(Ok(batch.candle(*row - 1))));
                 }

@@ -26,7 +26,7 @@ pub enum TimeError {
         unit: &'static str,
     },
     /// A text that is no instant.
-    #[error("invalid instant `{text}`, expected RFC 3339 or a date, from 1677-09-22 to 2262-04-10")]
+    #[error("invalid instant `{text}`, expected RFC 3339 or a date, from 1677-09-21 to 2262-04-11")]
     Invalid {
         /// The text.
         text: String,

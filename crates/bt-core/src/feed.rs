@@ -1,5 +1,7 @@
 //! Where frames come from.
 
+use std::pin::Pin;
+
 use futures_core::Stream;
 
 use crate::{FeedError, Frame, Series, SlotCounts, SourceStats};
@@ -11,6 +13,19 @@ pub trait FrameFeed: Stream<Item = Result<Frame, FeedError>> + Send {
 
     /// What was handed out so far and what the sources did for it, in the order of [`series`](FrameFeed::series).
     fn stats(&self) -> Vec<SeriesStats>;
+}
+
+/// A feed of any kind.
+pub type BoxFeed = Pin<Box<dyn FrameFeed>>;
+
+impl<F: FrameFeed + ?Sized> FrameFeed for Pin<Box<F>> {
+    fn series(&self) -> &[Series] {
+        (**self).series()
+    }
+
+    fn stats(&self) -> Vec<SeriesStats> {
+        (**self).stats()
+    }
 }
 
 /// Counters of one series of a feed.

@@ -7,7 +7,6 @@ use crate::{Candle, Series, Timestamp};
 
 /// What one series says in one frame (R19).
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Slot {
     /// The series has a bar that closes here.
     Bar(Candle),

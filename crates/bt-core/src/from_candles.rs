@@ -7,7 +7,9 @@ use std::task::{Context, Poll, ready};
 use futures_core::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 
-use crate::{Candle, CandleBatch, CandleSource, Series, SourceError, SourceStats, StatsHandle, Timestamp};
+use crate::{
+    Admission, Candle, CandleBatch, CandleSource, Series, SourceError, SourceStats, StatsHandle, Timestamp,
+};
 
 pin_project! {
     /// A source of any stream of candles: [`from_candles`].
@@ -18,7 +20,7 @@ pin_project! {
     pub struct FromCandles<C> {
         #[pin]
         candles: C,
-        series: Series,
+        admission: Admission,
         end: Option<Timestamp>,
         counted: SourceStats,
         stats: StatsHandle,
@@ -30,47 +32,21 @@ pin_project! {
 ///
 /// The candles must lie on the grid of `series` and strictly increase; a candle that does not is an error
 /// that ends the source (R25). Nothing else is checked, skipped or counted as a gap: that is the work of the
-/// sources that read raw rows. `end` is where the series ends by declaration (R23).
+/// sources that read raw rows. It tells no time while the stream is quiet, and so holds up a merge: a live feed
+/// with quiet series wants a [`CandleSource`] of its own. `end` is where the series ends by declaration (R23).
 pub fn from_candles<C>(series: Series, end: Option<Timestamp>, candles: C) -> FromCandles<C>
 where
     C: Stream<Item = Result<Candle, SourceError>> + Send,
 {
+    let admission = Admission::new(series, end);
     FromCandles {
         candles,
-        series,
+        admission,
         end,
         counted: SourceStats::default(),
         stats: StatsHandle::new(),
         done: false,
     }
-}
-
-/// Checks that a candle can follow what was emitted, and counts it.
-fn admit(
-    series: &Series,
-    end: Option<Timestamp>,
-    counted: &mut SourceStats,
-    candle: &Candle,
-) -> Result<(), SourceError> {
-    let start = candle.start;
-    let misplaced = |reason| SourceError::Misplaced { series: series.clone(), start, reason };
-    let close = series.timeframe().end_of(start).ok_or_else(|| misplaced("its end is not representable"))?;
-    if !series.timeframe().is_on_grid(start) {
-        return Err(misplaced("it is not on the grid of the timeframe"));
-    }
-    if end.is_some_and(|end| start >= end) {
-        return Err(misplaced("it starts at or after the declared end of the series"));
-    }
-    if let Some(last) = counted.last_start
-        && start <= last
-    {
-        let later = series.timeframe().end_of(last).unwrap_or(Timestamp::MAX);
-        return Err(SourceError::OutOfOrder { series: series.clone(), later, earlier: close });
-    }
-    counted.emitted += 1;
-    counted.first_start.get_or_insert(start);
-    counted.last_start = Some(start);
-    Ok(())
 }
 
 impl<C> Stream for FromCandles<C>
@@ -86,7 +62,10 @@ where
         }
         let item = ready!(this.candles.poll_next(cx)).map(|candle| {
             let candle = candle?;
-            admit(this.series, *this.end, this.counted, &candle)?;
+            this.admission.admit(candle.start)?;
+            this.counted.emitted += 1;
+            this.counted.first_start.get_or_insert(candle.start);
+            this.counted.last_start = Some(candle.start);
             this.stats.publish(this.counted);
             Ok(CandleBatch::from_iter([candle]))
         });
@@ -114,7 +93,7 @@ where
     C: Stream<Item = Result<Candle, SourceError>> + Send,
 {
     fn series(&self) -> &Series {
-        &self.series
+        self.admission.series()
     }
 
     fn declared_end(&self) -> Option<Timestamp> {
@@ -129,7 +108,7 @@ where
 impl<C> fmt::Debug for FromCandles<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FromCandles")
-            .field("series", &self.series)
+            .field("series", self.admission.series())
             .field("done", &self.done)
             .finish_non_exhaustive()
     }

@@ -25,6 +25,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admission;
 mod batch;
 mod bus;
 mod candle;
@@ -46,6 +47,7 @@ mod stats;
 mod time;
 mod timeframe;
 
+pub use admission::Admission;
 pub use batch::CandleBatch;
 pub use bus::{BusStats, Envelope, EventBus, Message, SubscriptionStats, TopicStats};
 pub use candle::{Candle, Trades};
@@ -57,7 +59,7 @@ pub use error::{
     TimeError, error_chain,
 };
 pub use event::{Control, Event, topic};
-pub use feed::{FrameFeed, SeriesStats};
+pub use feed::{BoxFeed, FrameFeed, SeriesStats};
 pub use frame::{EmptyReason, FillReason, Frame, FrameBlock, Slot, SlotCounts};
 pub use from_candles::{FromCandles, from_candles};
 pub use instrument::{Instrument, Series};

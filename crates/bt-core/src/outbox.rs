@@ -47,7 +47,7 @@ impl Outbox {
     /// Ready when everything pushed has been accepted, in order.
     ///
     /// # Errors
-    /// The sink's. What was not accepted stays parked.
+    /// The sink's. The event that it refused is gone; those behind it stay parked.
     pub fn poll_accepted(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LogError>> {
         let Some(sink) = &mut self.sink else { return Poll::Ready(Ok(())) };
         while !self.waiting.is_empty() {

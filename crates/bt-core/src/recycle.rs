@@ -39,10 +39,12 @@ impl<T: Default> Recycler<T> {
     /// Shares a filled buffer and remembers it.
     pub fn lend(&mut self, buffer: T) -> Arc<T> {
         let shared = Arc::new(buffer);
-        if self.lent.len() == self.limit {
+        while self.lent.len() >= self.limit.max(1) {
             self.lent.pop_front();
         }
-        self.lent.push_back(Arc::clone(&shared));
+        if self.limit > 0 {
+            self.lent.push_back(Arc::clone(&shared));
+        }
         shared
     }
 }
@@ -66,6 +68,9 @@ mod tests {
         let mut recycler: Recycler<Vec<u8>> = Recycler::new(2);
         let lent: Vec<_> = (0..5).map(|_| recycler.lend(Vec::with_capacity(8))).collect();
         assert_eq!(recycler.lent.len(), 2);
+        let mut none: Recycler<Vec<u8>> = Recycler::new(0);
+        none.lend(Vec::new());
+        assert_eq!(none.lent.len(), 0);
         drop(lent);
         assert_eq!((0..3).map(|_| recycler.take().capacity()).collect::<Vec<_>>(), [8, 8, 0]);
     }

@@ -90,12 +90,16 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let invalid = || TimeError::Invalid { text: text.to_owned() };
+        let fraction =
+            text.split('.').nth(1).map_or(0, |rest| rest.bytes().take_while(u8::is_ascii_digit).count());
         let utc = match DateTime::parse_from_rfc3339(text) {
+            // What chrono would round: more digits than nanoseconds have, and leap seconds.
+            Ok(t) if fraction > 9 || t.timestamp_subsec_nanos() >= 1_000_000_000 => return Err(invalid()),
             Ok(t) => t.to_utc(),
-            // A date has just one form here, `2024-01-31`; chrono alone would also take `2024-1-31 `.
+            // A date has just one form here, `2024-01-31`; chrono alone would also take ` 2024-1-31`.
             Err(_) => NaiveDate::from_str(text)
                 .ok()
-                .filter(|_| text.len() == "2024-01-31".len())
+                .filter(|date| date.to_string() == text)
                 .and_then(|d| d.and_hms_opt(0, 0, 0))
                 .ok_or_else(invalid)?
                 .and_utc(),
@@ -166,7 +170,18 @@ mod tests {
         }
         let zoned: Timestamp = "2024-01-01T02:00:00+02:00".parse().unwrap();
         assert_eq!(zoned.to_string(), "2024-01-01T00:00:00Z");
-        for bad in ["", "yesterday", "2024-13-01", "2024-01-01T00:00", "9999-01-01", "2024-01-01 "] {
+        for bad in [
+            "",
+            "yesterday",
+            "2024-13-01",
+            "2024-01-01T00:00",
+            "9999-01-01",
+            "2024-01-01 ",
+            "2024-1-31 ",
+            " 2024-1-31",
+            "2024-06-15T12:30:60Z",
+            "2024-06-15T12:30:00.1234567890Z",
+        ] {
             let error = bad.parse::<Timestamp>().unwrap_err().to_string();
             assert!(error.contains(&format!("`{bad}`")), "{error}");
         }

@@ -38,7 +38,7 @@ impl Timeframe {
     /// One minute.
     pub const MINUTE: Timeframe = Timeframe { nanos: 60_000_000_000 };
 
-    /// The timeframe of `count` units of `unit_nanos`, for code that computes one.
+    /// The timeframe of `nanos` nanoseconds, for code that computes one.
     ///
     /// # Errors
     /// If `nanos` is not a positive whole number of milliseconds.
