@@ -213,7 +213,7 @@ impl BarFeed {
                 let isolate =
                     self.on_source_error == OnSourceError::Isolate && !matches!(error, SourceError::Log(_));
                 if !isolate {
-                    self.outbox.push(remarks::state("failed"));
+                    self.outbox.push(remarks::state("failed").with_series(series));
                     return State::Failing(FeedError::Source { series: series.clone(), source: error });
                 }
                 self.outbox.push(remarks::isolated(series, &error));
@@ -244,7 +244,9 @@ impl Stream for BarFeed {
         let item = ready!(self.poll_step(cx));
         if !matches!(item, Some(Ok(_))) {
             // An error means done, and nothing goes on in the background after it.
-            self.state = State::Done;
+            if let State::Handing { block, row, .. } = std::mem::replace(&mut self.state, State::Done) {
+                (row..block.len()).for_each(|row| self.merge.uncount(&block, row));
+            }
             self.sources.clear();
         }
         Poll::Ready(item)

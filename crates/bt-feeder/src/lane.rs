@@ -1,7 +1,8 @@
 //! One series of a feed: where it stands in time.
 
 use bt_core::{
-    Candle, CandleBatch, EmptyReason, FillReason, Series, Slot, SourceError, Timeframe, Timestamp, Trades,
+    Admission, Candle, CandleBatch, EmptyReason, FillReason, Series, Slot, SourceError, Timeframe, Timestamp,
+    Trades,
 };
 
 use crate::Fill;
@@ -21,9 +22,11 @@ pub(crate) enum Head {
 #[derive(Debug)]
 pub(crate) struct Lane {
     timeframe: Timeframe,
+    admission: Admission,
     /// Where the series ends by declaration (R23).
     end: Option<Timestamp>,
-    batch: CandleBatch,
+    /// What is in hand; let go as soon as it is used up.
+    batch: Option<CandleBatch>,
     /// The next row of the batch.
     row: usize,
     head: Head,
@@ -41,11 +44,12 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) fn new(timeframe: Timeframe, end: Option<Timestamp>) -> Self {
+    pub(crate) fn new(series: &Series, end: Option<Timestamp>) -> Self {
         Lane {
-            timeframe,
+            timeframe: series.timeframe(),
+            admission: Admission::new(series.clone(), end),
             end,
-            batch: CandleBatch::from_iter([]),
+            batch: None,
             row: 0,
             head: Head::Waiting(Timestamp::MIN),
             frontier: Timestamp::MIN,
@@ -66,16 +70,16 @@ impl Lane {
     }
 
     /// Takes in what the source yielded; the batch before must have been used up.
-    pub(crate) fn accept(&mut self, batch: CandleBatch, series: &Series) {
+    pub(crate) fn accept(&mut self, batch: CandleBatch) {
         self.stale = batch.is_stale();
-        self.batch = batch;
+        self.batch = Some(batch);
         self.row = 0;
-        self.look(series);
+        self.look();
     }
 
     /// Takes the bar in hand out and looks at the next one.
-    pub(crate) fn advance(&mut self, series: &Series) -> Candle {
-        let candle = self.batch.candle(self.row);
+    pub(crate) fn advance(&mut self) -> Option<Candle> {
+        let candle = self.batch.as_ref()?.candle(self.row);
         if let Head::Bar(close) = self.head {
             self.frontier = close.saturating_add_nanos(self.timeframe.as_nanos());
         }
@@ -83,13 +87,14 @@ impl Lane {
         self.last_close = Some(candle.close);
         self.fills = 0;
         self.absence_told = false;
-        self.look(series);
-        candle
+        self.look();
+        Some(candle)
     }
 
     /// The source has ended: no bar will come.
     pub(crate) fn finish(&mut self) {
         self.head = Head::Ended;
+        self.batch = None;
     }
 
     /// The source has failed and is left behind: the series ends before the first bar it lacks (R23, R25).
@@ -105,44 +110,31 @@ impl Lane {
     }
 
     /// Works out what the series has to offer next.
-    fn look(&mut self, series: &Series) {
-        let Some(start) = self.batch.starts().get(self.row).copied() else {
-            if let Some(watermark) = self.batch.watermark() {
+    fn look(&mut self) {
+        let Some(batch) = &self.batch else { return };
+        let Some(start) = batch.starts().get(self.row).copied() else {
+            if let Some(watermark) = batch.watermark() {
+                self.admission.pass(watermark);
                 self.frontier = self.frontier.max(self.timeframe.next_close(watermark));
             }
+            self.batch = None;
             self.head = Head::Waiting(self.frontier);
             return;
         };
-        self.head = match self.check(start, series) {
+        self.head = match self.admission.admit(start) {
             Ok(close) => Head::Bar(close),
             Err(fault) => {
-                // The rows behind a bad one are not to be had; the fault is told at the series' next turn.
-                self.batch = CandleBatch::from_iter([]);
+                // The rows behind a bad one are not to be had. It is told when its own instant has come, for
+                // nothing that closes before it may depend on it (R24).
+                self.batch = None;
                 self.fault = Some(fault);
+                let close = self.timeframe.end_of(start).unwrap_or(Timestamp::MAX);
+                let close =
+                    if self.timeframe.is_on_grid(close) { close } else { self.timeframe.next_close(close) };
+                self.frontier = self.frontier.max(close);
                 Head::Waiting(self.frontier)
             }
         };
-    }
-
-    /// R25: a bar closes at or after the frontier, on the grid, and starts before the declared end.
-    fn check(&self, start: Timestamp, series: &Series) -> Result<Timestamp, SourceError> {
-        let misplaced = |reason| SourceError::Misplaced { series: series.clone(), start, reason };
-        let close = self
-            .timeframe
-            .end_of(start)
-            .ok_or_else(|| misplaced("its close instant is not representable"))?;
-        if close < self.frontier {
-            let later = self.frontier.saturating_add_nanos(-self.timeframe.as_nanos());
-            return Err(SourceError::OutOfOrder { series: series.clone(), later, earlier: close });
-        }
-        // The frontier itself is on the grid, so a bar that closes there needs no division.
-        if close != self.frontier && !self.timeframe.is_on_grid(start) {
-            return Err(misplaced("it is not on the grid of its timeframe"));
-        }
-        if self.end.is_some_and(|end| start >= end) {
-            return Err(misplaced("it starts at or after the declared end of its series"));
-        }
-        Ok(close)
     }
 
     /// Whether the bar that would close at `t`, an instant of the grid, starts before the end (R21).

@@ -66,7 +66,7 @@ impl Merge {
         let mut agenda = Agenda::default();
         (0..series.len()).for_each(|lane| agenda.put(Timestamp::MIN, lane));
         Merge {
-            lanes: series.iter().zip(ends).map(|(series, end)| Lane::new(series.timeframe(), *end)).collect(),
+            lanes: series.iter().zip(ends).map(|(series, end)| Lane::new(series, *end)).collect(),
             groups,
             align,
             fill,
@@ -117,7 +117,7 @@ impl Merge {
 
     /// What the polled series yielded.
     pub(crate) fn accept(&mut self, lane: usize, batch: CandleBatch) {
-        self.lanes[lane].accept(batch, &self.series[lane]);
+        self.lanes[lane].accept(batch);
     }
 
     /// The polled series has ended.
@@ -140,6 +140,15 @@ impl Merge {
         &self.counts
     }
 
+    /// Takes a frame that will not be handed out back out of the counters.
+    pub(crate) fn uncount(&mut self, block: &FrameBlock, row: usize) {
+        self.counts.frames -= 1;
+        for (lane, slot) in block.slots(row).enumerate() {
+            self.counts.bars[lane] -= u64::from(matches!(slot, Slot::Bar(_)));
+            self.counts.filled[lane] -= u64::from(matches!(slot, Slot::Filled { .. }));
+        }
+    }
+
     /// Deals with the close that [`step`](Merge::step) returned: appends its frame to `block`, if the
     /// alignment asks for one, adds what there is to say about it to `remarks`, and moves on. Returns the
     /// number of slots looked at.
@@ -159,8 +168,9 @@ impl Merge {
             }
             for lane in lanes.clone() {
                 let (state, series) = (&mut self.lanes[lane], &self.series[lane]);
-                if bars.next_if_eq(&lane).is_some() {
-                    let candle = state.advance(series);
+                if bars.next_if_eq(&lane).is_some()
+                    && let Some(candle) = state.advance()
+                {
                     if wanted {
                         self.counts.bars[lane] += 1;
                         block.push(Slot::Bar(candle));

@@ -8,6 +8,7 @@ use bt_core::{
     Candle, CandleBatch, ConfigError, FeedError, Frame, FrameFeed, Slot, SourceError, Timestamp, Trades,
 };
 use bt_feeder::{BarFeed, Fill, OnSourceError};
+use bt_resample::Resample;
 use bt_testkit::{Gate, Recorder, ScriptedSource, Step};
 use futures::stream::FusedStream;
 use futures::{Stream, StreamExt, executor::block_on};
@@ -344,4 +345,76 @@ fn r38_a_source_is_dropped_when_its_series_has_ended_or_the_feed_has_failed() {
     assert!(is(&second));
     assert_eq!(feed.stats()[1].source.emitted, 2);
     assert!(block_on(feed.next()).is_none());
+}
+
+/// Rows that end later than a frame change nothing about it, faulty ones neither.
+#[test]
+fn r24_a_bad_row_is_an_error_of_its_own_instant() {
+    let feed = |rows_of_b: &[i64], policy| {
+        let b = ScriptedSource::new("a.s:B@1m".parse().unwrap(), Some(at(50)), vec![rows(rows_of_b)]);
+        let a = source("a.s:A@1m", vec![rows(&[0, 1, 2, 3, 4, 5])]);
+        all(BarFeed::builder().subscribe(a).subscribe(b).on_source_error(policy).build().unwrap())
+    };
+    let sound = feed(&[0], OnSourceError::Fail);
+    assert_eq!(sound.len(), 6);
+    assert_eq!(feed(&[0, 100], OnSourceError::Isolate), sound);
+    let failed = feed(&[0, 100], OnSourceError::Fail);
+    assert_eq!(failed[..6], sound);
+    assert!(failed[6].contains("declared end"), "{failed:?}");
+}
+
+#[test]
+fn r35_an_error_behind_a_resampler_does_not_depend_on_batches() {
+    let feed = |script: Vec<Step>, policy| {
+        let a = source("a.s:A@1m", vec![rows(&(0..15).collect::<Vec<_>>())]);
+        let b = Resample::new(source("a.s:B@1m", script), "5m".parse().unwrap()).unwrap();
+        all(BarFeed::builder().subscribe(a).subscribe(b).on_source_error(policy).build().unwrap())
+    };
+    let minutes = [0, 1, 2, 3, 4, 12, 11];
+    for policy in [OnSourceError::Fail, OnSourceError::Isolate] {
+        let single = minutes.iter().map(|m| rows(&[*m])).collect();
+        assert_eq!(feed(vec![rows(&minutes)], policy), feed(single, policy));
+    }
+}
+
+#[test]
+fn counters_leave_out_frames_that_a_refused_log_kept_back() {
+    let mut feed = BarFeed::builder()
+        .subscribe(source("a.s:A@1m", vec![rows(&[0, 2])]))
+        .subscribe(source("a.s:B@1m", vec![rows(&[0, 1, 2])]))
+        .log(Recorder::new().sink().with_failure_after(3))
+        .build()
+        .unwrap();
+    assert!(block_on(feed.next()).unwrap().is_ok());
+    assert!(block_on(feed.next()).unwrap().is_err());
+    let bars: Vec<_> = feed.stats().iter().map(|stats| (stats.slots.bars, stats.slots.filled)).collect();
+    assert_eq!(bars, [(1, 0), (1, 0)]);
+}
+
+#[test]
+fn at_the_end_of_time_a_bar_off_its_grid_is_an_error() {
+    let last = Timestamp::from_nanos(i64::MAX - 60_000_000_000);
+    let bar = CandleBatch::from_iter([Candle { start: last, ..candle(0) }]);
+    for script in [
+        vec![Step::Batch(bar.clone())],
+        vec![Step::Batch(CandleBatch::tick(Timestamp::MAX)), Step::Batch(bar)],
+    ] {
+        let shown = all(BarFeed::builder().subscribe(source("a.s:A@1m", script)).build().unwrap());
+        assert!(shown.len() == 1 && shown[0].contains("a.s:A@1m"), "{shown:?}");
+    }
+}
+
+#[test]
+fn r37_an_ended_series_lets_its_last_batch_go() {
+    let columns = std::sync::Arc::new(bt_core::Columns::from_iter([candle(0), candle(1)]));
+    let batch = Step::Batch(CandleBatch::new(std::sync::Arc::clone(&columns)));
+    let mut feed = BarFeed::builder()
+        .subscribe(source("a.s:A@1m", vec![batch]))
+        .subscribe(source("a.s:B@1m", vec![rows(&[0, 1, 2])]))
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        assert!(block_on(feed.next()).unwrap().is_ok());
+    }
+    assert_eq!(std::sync::Arc::strong_count(&columns), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use bt_core::{Candle, CandleBatch, Columns, Series, SourceError, Timeframe, Timestamp, Trades};
+use bt_core::{Admission, Candle, CandleBatch, Columns, SourceError, Timeframe, Timestamp, Trades};
 
 /// What becomes of a bar that lacks inputs (R15).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,13 +17,12 @@ pub enum PartialPolicy {
 /// Folds candles into bars: bars that are decided go out, the undecided one stays.
 #[derive(Debug)]
 pub(crate) struct Buckets {
-    input: Series,
+    input: Admission,
     target: Timeframe,
     /// Inputs that make a whole bar.
     ratio: usize,
     policy: PartialPolicy,
     open: Option<Bucket>,
-    last_start: Option<Timestamp>,
 }
 
 /// A bar that is being made.
@@ -36,12 +35,13 @@ struct Bucket {
 
 impl Buckets {
     /// Buckets of `ratio` inputs each.
-    pub(crate) fn new(input: Series, target: Timeframe, ratio: usize) -> Self {
-        Buckets { input, target, ratio, policy: PartialPolicy::Emit, open: None, last_start: None }
+    pub(crate) fn new(input: Admission, target: Timeframe, ratio: usize) -> Self {
+        Buckets { input, target, ratio, policy: PartialPolicy::Emit, open: None }
     }
 
-    pub(crate) fn input_timeframe(&self) -> Timeframe {
-        self.input.timeframe()
+    /// The instant up to which everything was taken in.
+    pub(crate) fn reached(&self) -> Timestamp {
+        self.input.reached()
     }
 
     pub(crate) fn set_policy(&mut self, policy: PartialPolicy) {
@@ -51,16 +51,21 @@ impl Buckets {
     /// Takes in a batch: its rows, then what it says of time. Bars that this decides go to `out`, also
     /// those that were decided before an error.
     pub(crate) fn fold(&mut self, batch: &CandleBatch, out: &mut Columns) -> Result<(), SourceError> {
-        let (columns, mut rows) = batch.columns();
-        let back = self.first_back(batch.starts());
-        if let Some(row) = back {
-            rows.end = rows.start + row;
-        }
-        self.fold_rows(columns, rows, out)?;
-        if let Some(row) = back {
-            return Err(self.went_back(batch.starts()[row]));
+        let (columns, rows) = batch.columns();
+        let refused = batch.starts().iter().enumerate().find_map(|(row, start)| {
+            let refused = self.input.admit(*start).err();
+            refused.map(|error| (row, *start, error))
+        });
+        let sound = refused.as_ref().map_or(rows.len(), |(row, ..)| *row);
+        self.fold_rows(columns, rows.start..rows.start + sound, out)?;
+        if let Some((_, start, error)) = refused {
+            // That the series came as far as the bad row is known, and all that will be.
+            self.input.pass(start);
+            self.pass(start, out);
+            return Err(error);
         }
         if let Some(watermark) = batch.watermark() {
+            self.input.pass(watermark);
             self.pass(watermark, out);
         }
         Ok(())
@@ -82,7 +87,7 @@ impl Buckets {
                 Some(bucket) => (bucket.bar.start, bucket.end),
                 None => self.bucket_of(start, out)?,
             };
-            let until = rows_before(&columns.start[..rows.end], row..row + self.ratio, end);
+            let until = rows_before(&columns.start[..rows.end], row..row.saturating_add(self.ratio), end);
             match &mut self.open {
                 Some(bucket) => bucket.absorb(columns, row..until),
                 None => {
@@ -95,15 +100,13 @@ impl Buckets {
             // R14: the input that ends where the bucket does decides it.
             if self
                 .input
+                .series()
                 .timeframe()
                 .end_of(columns.start[until - 1])
                 .is_none_or(|input_end| input_end >= end)
             {
                 self.finish(out);
             }
-        }
-        if let Some(last) = columns.start[rows].last() {
-            self.last_start = Some(*last);
         }
         Ok(())
     }
@@ -133,28 +136,10 @@ impl Buckets {
             .or_else(|| self.target.floor(start))
             .and_then(|floor| Some((floor, self.target.end_of(floor)?)))
             .ok_or_else(|| SourceError::Misplaced {
-                series: self.input.clone(),
+                series: self.input.series().clone(),
                 start,
                 reason: "its bar of the target timeframe begins or ends beyond representable time",
             })
-    }
-
-    /// The first row that does not start after the row before it (R25).
-    fn first_back(&self, starts: &[Timestamp]) -> Option<usize> {
-        let first = starts.first()?;
-        if self.last_start.is_some_and(|before| *first <= before) {
-            Some(0)
-        } else if starts.is_sorted_by(|a, b| a < b) {
-            None
-        } else {
-            starts.windows(2).position(|pair| pair[1] <= pair[0]).map(|row| row + 1)
-        }
-    }
-
-    fn went_back(&self, start: Timestamp) -> SourceError {
-        let end = |start| self.input.timeframe().end_of(start).unwrap_or(Timestamp::MAX);
-        let later = self.last_start.map_or(Timestamp::MIN, end);
-        SourceError::OutOfOrder { series: self.input.clone(), later, earlier: end(start) }
     }
 }
 

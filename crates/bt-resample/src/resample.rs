@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bt_core::{
-    CandleBatch, CandleSource, Columns, ConfigError, Pacer, Recycler, Series, SourceError, StatsHandle,
-    Timeframe, Timestamp, Yield,
+    Admission, CandleBatch, CandleSource, Columns, ConfigError, Pacer, Recycler, Series, SourceError,
+    StatsHandle, Timeframe, Timestamp, Yield,
 };
 use futures_core::{FusedStream, Stream};
 use pin_project_lite::pin_project;
@@ -81,7 +81,10 @@ impl<S: CandleSource> Resample<S> {
             .ok_or_else(|| ConfigError::NotAMultiple { input: input.clone(), target })?;
         Ok(Resample {
             series: input.instrument().at(target),
-            buckets: (ratio > 1).then(|| Buckets::new(input, target, ratio)),
+            buckets: (ratio > 1).then(|| {
+                let admission = Admission::new(input, source.declared_end());
+                Buckets::new(admission, target, ratio)
+            }),
             source,
             state: State::Pulling,
             told: Told::default(),
@@ -90,7 +93,8 @@ impl<S: CandleSource> Resample<S> {
         })
     }
 
-    /// Sets what becomes of bars that lack inputs (R15).
+    /// Sets what becomes of bars that lack inputs (R15). With equal timeframes every candle passes, partial or
+    /// not (R12).
     pub fn with_partial(mut self, policy: PartialPolicy) -> Self {
         if let Some(buckets) = &mut self.buckets {
             buckets.set_policy(policy);
@@ -133,6 +137,13 @@ impl Told {
     }
 }
 
+impl Told {
+    /// The last batch, before the end or an error.
+    fn last(&mut self, bars: Columns, recycler: &mut Recycler<Columns>) -> CandleBatch {
+        CandleBatch::new(recycler.lend(bars)).with_work(std::mem::take(&mut self.work)).with_stale(self.stale)
+    }
+}
+
 impl<S: CandleSource> Resample<S> {
     fn poll_step(
         self: Pin<&mut Self>,
@@ -151,9 +162,8 @@ impl<S: CandleSource> Resample<S> {
                             *this.state = State::Done;
                             let mut bars = buffer(this.recycler);
                             buckets.finish(&mut bars);
-                            return Poll::Ready(
-                                (!bars.is_empty()).then(|| Ok(CandleBatch::new(this.recycler.lend(bars)))),
-                            );
+                            let last = this.told.last(bars, this.recycler);
+                            return Poll::Ready((!last.is_empty()).then_some(Ok(last)));
                         }
                     }
                 }
@@ -169,13 +179,12 @@ impl<S: CandleSource> Resample<S> {
 
                     let mut bars = buffer(this.recycler);
                     if let Err(error) = buckets.fold(&part, &mut bars) {
-                        if bars.is_empty() {
-                            return Poll::Ready(Some(Err(error)));
-                        }
+                        // How far the series came is told first: the error is of no earlier instant (R24).
                         *this.state = State::Failing(error);
-                        return Poll::Ready(Some(Ok(CandleBatch::new(this.recycler.lend(bars)))));
+                        let last = this.told.last(bars, this.recycler).with_watermark(buckets.reached());
+                        return Poll::Ready(Some(Ok(last)));
                     }
-                    let progress = part.progress(buckets.input_timeframe());
+                    let progress = Some(buckets.reached()).filter(|reached| *reached > Timestamp::MIN);
                     if let Some(told) = this.told.tell(bars, this.recycler, timeframe, &part, progress) {
                         return Poll::Ready(Some(Ok(told)));
                     }

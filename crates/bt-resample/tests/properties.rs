@@ -169,5 +169,38 @@ fn times_beyond_the_representable_are_an_error() {
     let batch = CandleBatch::from_iter([Candle { start: last, ..minute(0) }]);
     let source = ScriptedSource::new("a.b:C@1m".parse().unwrap(), None, [Step::Batch(batch)]);
     let items: Vec<_> = block_on(Resample::new(source, tf("1d")).unwrap().collect());
-    assert!(items.len() == 1 && items[0].as_ref().unwrap_err().to_string().contains("representable"));
+    assert!(items.last().unwrap().as_ref().unwrap_err().to_string().contains("representable"));
+}
+
+/// What a source promises is held against it, as it would be without a resampler between (R23, R25).
+#[test]
+fn r25_a_source_that_breaks_its_word_is_an_error() {
+    let batch = |minutes: &[i64]| Step::Batch(minutes.iter().map(|m| minute(*m)).collect());
+    let tick = |m: i64| Step::Batch(CandleBatch::tick(Timestamp::from_secs(60 * m).unwrap()));
+    let off_grid = CandleBatch::from_iter([Candle { start: Timestamp::from_secs(30).unwrap(), ..minute(0) }]);
+    let end = Some(Timestamp::from_secs(120).unwrap());
+    for (end, script, expected) in [
+        (None, vec![batch(&[0, 1]), tick(5), batch(&[3])], "went back"),
+        (None, vec![batch(&[0]), tick(4), batch(&[1])], "went back"),
+        (None, vec![Step::Batch(off_grid)], "grid"),
+        (end, vec![batch(&[0, 1, 2])], "declared end"),
+    ] {
+        let source = ScriptedSource::new("a.b:C@1m".parse().unwrap(), end, script);
+        let items: Vec<_> = block_on(Resample::new(source, tf("5m")).unwrap().collect());
+        let error = items.last().unwrap().as_ref().unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn r22_a_source_that_ends_while_cut_off_stays_stale() {
+    let stale = CandleBatch::tick(Timestamp::from_secs(420).unwrap()).with_stale(true);
+    let rows: CandleBatch = [0, 1, 2, 3, 4, 5].into_iter().map(minute).collect();
+    let source =
+        ScriptedSource::new("a.b:C@1m".parse().unwrap(), None, [Step::Batch(rows), Step::Batch(stale)]);
+    let batches: Vec<CandleBatch> = block_on(Resample::new(source, tf("5m")).unwrap().try_collect()).unwrap();
+    assert_eq!(
+        batches.iter().map(|b| (b.len(), b.is_stale())).collect::<Vec<_>>(),
+        [(1, false), (0, true), (1, true)]
+    );
 }
