@@ -1,6 +1,7 @@
 //! `bt demo`: the whole pipeline, on a data set made for it.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,11 +67,14 @@ pub(crate) async fn demo(args: DemoArgs, ui: &Ui) -> Result<(), Failure> {
 
     let record = plan.record.clone();
     let heartbeat = Heartbeat::start();
-    let outcome = plan.execute(Meter::new(ui, "demo")).await?;
+    let outcome = plan.execute(Meter::new(ui, "demo")).await;
     let lateness = heartbeat.stop().await;
-    let report = outcome.finish(record.report.clone())?;
-    print!("{}", summary(&report, lateness, &data, &record));
-    Ok(())
+    let report = outcome.finish(record.report.as_deref())?;
+    let text = summary(&report, lateness, &data, &record);
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::ClosedPipe),
+        written => written.map_err(|error| Failure::run("cannot write to stdout", &error)),
+    }
 }
 
 fn usage(error: bt_core::TimeError) -> Failure {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::Write;
 use std::path::Path;
 
 pub(crate) use bt_core::error_chain as chain;
@@ -40,6 +41,18 @@ impl Failure {
             path.display(),
             text.strip_prefix("error: ").unwrap_or(&text)
         ))
+    }
+
+    /// This failure, and another that it led to or that came on top of it.
+    pub(crate) fn and(self, more: &Failure) -> Self {
+        match self {
+            Failure::Run(message) => Failure::Run(format!("{message}\nerror: {more}")),
+            failure => {
+                // Its exit code counts, and its message has no room.
+                tell(more);
+                failure
+            }
+        }
     }
 
     pub(crate) fn exit_code(&self) -> u8 {
@@ -85,4 +98,14 @@ impl From<SourceError> for Failure {
             error => Failure::Run(chain(&error)),
         }
     }
+}
+
+/// Says on stderr what went wrong. If even this cannot be written, there is nobody left to tell.
+pub(crate) fn tell(failure: &Failure) {
+    let _ = match failure {
+        // Help, version and usage errors come with their own layout, on the stream that is theirs.
+        Failure::Parse(error) => error.print(),
+        Failure::ClosedPipe => Ok(()),
+        failure => writeln!(std::io::stderr(), "error: {failure}"),
+    };
 }

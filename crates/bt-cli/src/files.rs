@@ -1,49 +1,65 @@
 //! Files that appear complete or not at all.
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempPath};
-
 /// A file under way: written beside its destination, put in its place at the end.
+///
+/// What is there and is no regular file, such as a pipe or a device, is written to as it is: it can be neither
+/// half there nor replaced.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    temporary: TempPath,
+    /// `None` if the destination is written to as it is, or has been put in its place.
+    temporary: Option<PathBuf>,
     destination: PathBuf,
 }
 
 impl Pending {
     /// Creates the file beside `destination`. Dropped without [`finish`](Pending::finish), it vanishes.
-    pub(crate) fn create(destination: &Path) -> io::Result<(std::fs::File, Pending)> {
-        if destination.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory, expected a file"));
+    pub(crate) fn create(destination: &Path) -> io::Result<(File, Pending)> {
+        // Through a link, what it points to is replaced and not the link.
+        let destination = destination.canonicalize().unwrap_or_else(|_| destination.to_owned());
+        match destination.metadata() {
+            Ok(found) if found.is_dir() => {
+                return Err(io::Error::new(
+                    io::ErrorKind::IsADirectory,
+                    "it is a directory, expected a file",
+                ));
+            }
+            Ok(found) if !found.is_file() => {
+                let file = OpenOptions::new().write(true).open(&destination)?;
+                return Ok((file, Pending { temporary: None, destination }));
+            }
+            _ => {}
         }
-        let directory = match destination.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let (file, temporary) = NamedTempFile::new_in(directory)?.into_parts();
-        Ok((file, Pending { temporary, destination: destination.to_owned() }))
+        let name = destination.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = destination.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+        let file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+        if let Ok(found) = destination.metadata() {
+            file.set_permissions(found.permissions())?;
+        }
+        Ok((file, Pending { temporary: Some(temporary), destination }))
     }
 
     /// Puts the file in its place.
-    pub(crate) fn finish(self) -> io::Result<()> {
-        let Pending { temporary, destination } = self;
-        make_readable(&temporary)?;
-        temporary.persist(destination).map_err(|error| error.error)
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        match &self.temporary {
+            Some(temporary) => std::fs::rename(temporary, &self.destination)?,
+            None => return Ok(()),
+        }
+        self.temporary = None;
+        Ok(())
     }
 }
 
-/// A temporary file is its owner's alone; a result is made like any other file.
-#[cfg(unix)]
-fn make_readable(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn make_readable(_: &Path) -> io::Result<()> {
-    Ok(())
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            // If it cannot be removed there is nothing more to be done about it.
+            let _ = std::fs::remove_file(temporary);
+        }
+    }
 }
 
 /// Writes a whole file.
@@ -70,5 +86,19 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"whole");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         assert!(Pending::create(dir.path()).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_devices_stay_what_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let [link, target] = ["link", "target"].map(|name| dir.path().join(name));
+        std::fs::write(&target, "before").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        write_whole(&link, b"after").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&target).unwrap(), b"after");
+        write_whole(Path::new("/dev/null"), b"nothing").unwrap();
+        assert!(!Path::new("/dev/null").is_file());
     }
 }

@@ -1,95 +1,128 @@
 //! `bt frames`: the feed alone, written out.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Instant;
 
-use bt_core::FrameFeed;
-use futures::TryStreamExt;
+use bt_core::{FeedError, Frame, FrameFeed};
+use bt_feeder::BarFeed;
+use futures::StreamExt;
 
-use crate::args::{Format, FramesArgs, Ui};
+use crate::args::{Format, FramesArgs, OutputArgs, RecordArgs, Ui};
 use crate::failure::{Failure, chain};
-use crate::output::Output;
+use crate::journal::JournalSlot;
+use crate::output::{Output, OutputEnd};
 use crate::progress::Meter;
-use crate::report::{Parts, stillborn};
-use crate::run::journal;
+use crate::report::{Outcome, Parts};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::tally::Tally;
 use crate::watch::Watch;
 
 pub(crate) async fn frames(args: FramesArgs, ui: &Ui) -> Result<(), Failure> {
-    let began = Instant::now();
     let FramesArgs { input, feed, format, output, record, machine, .. } = args;
     let settings = Settings::new(input, &feed, &machine)?;
-    let journal = journal(&record)?;
-    let tally = Tally::default();
-    let signals = Signals::listen(|_| {})?;
-    let opened = settings
-        .open(|component| Ok(tally.sink(component, journal.as_ref().map(|journal| journal.sink(component)))))
-        .await
-        .and_then(|feed| Ok((Output::create(format.unwrap_or(Format::Csv), &output, feed.series())?, feed)));
-    let (mut output, mut feed) = match opened {
-        Ok(opened) => opened,
-        Err(failure) => {
-            if let (Some(path), Failure::Run(_)) = (&record.report, &failure) {
-                stillborn(&failure, tally.totals(), began.elapsed()).write(path)?;
-            }
-            return Err(failure);
-        }
-    };
-    let watch = Watch::new(feed.series(), Meter::new(ui, "frames").over(settings.range));
-
-    let mut result = Ok(());
-    while signals.first().is_none() {
-        match feed.try_next().await {
-            Ok(Some(frame)) => {
-                watch.see(&frame);
-                if let Some(output) = &mut output
-                    && let Err(error) = output.write(frame).await
-                {
-                    result = Err(error);
-                    break;
-                }
-            }
-            Ok(None) => break,
-            Err(error) => {
-                result = Err(Failure::Run(chain(&error)));
-                break;
-            }
-        }
-    }
-    watch.end();
-    if let Some(number) = signals.first() {
-        result = result.and(Err(Failure::Signal(number)));
-    }
-    let series = feed.stats();
-    // The sources' and the feed's sinks go before the journal that they write to.
-    drop(feed);
-    let journalled = match journal {
-        Some(journal) => journal.close().await.map(drop).map_err(|error| Failure::Run(chain(&error))),
-        None => Ok(()),
-    };
-    result = result.and(journalled);
-    if let Some(output) = output
-        && result.is_ok()
-    {
-        result = output.complete().await;
-    }
-    if let Some(path) = &record.report {
-        let (ended, error) = ending(&result);
-        let (logs, elapsed) = (tally.totals(), began.elapsed());
-        let drained = !matches!(result, Err(Failure::Run(_)));
-        Parts { watch: &watch, logs, series, services: Vec::new(), drained, ended, error, elapsed }
-            .report()
-            .write(path)?;
-    }
-    result
+    let report = record.report.clone();
+    let work = Work { settings, format: format.unwrap_or(Format::Csv), output, record };
+    work.execute(Meter::new(ui, "frames")).await.finish(report.as_deref())?;
+    Ok(())
 }
 
-/// How the report names an end that no engine has named.
-fn ending(result: &Result<(), Failure>) -> (&'static str, Option<String>) {
-    match result {
-        Ok(()) | Err(Failure::ClosedPipe) => ("data", None),
-        Err(Failure::Signal(_)) => ("signal", None),
-        Err(error) => ("error", Some(error.to_string())),
+struct Work {
+    settings: Settings,
+    format: Format,
+    output: OutputArgs,
+    record: RecordArgs,
+}
+
+/// What is there when work begins.
+struct Begun {
+    feed: BarFeed,
+    output: Option<(Output, OutputEnd)>,
+    signals: Signals,
+}
+
+impl Work {
+    async fn execute(&self, meter: Meter) -> Outcome {
+        let began = Instant::now();
+        let (tally, journal) = (Tally::default(), JournalSlot::default());
+        let Begun { mut feed, output, signals } = match self.begin(&tally, &journal).await {
+            Ok(begun) => begun,
+            Err(failure) => return Outcome::stillborn(failure, &tally, began),
+        };
+        let watch = Watch::new(feed.series(), meter.over(self.settings.range));
+        let (writer, end) = output.unzip();
+        let mut result = drain(&mut feed, writer, &watch, &signals).await;
+        watch.end();
+
+        let series = feed.stats();
+        // The sinks of the sources and of the feed go before the journal that they write to.
+        drop(feed);
+        result = result.and(journal.close().await);
+        if let Some(end) = end {
+            let written = end.finish(result.is_ok()).await;
+            // That the thread has stopped is said by its own answer.
+            result = match written {
+                Err(error) if !matches!(result, Err(Failure::Signal(_))) => Err(error),
+                _ => result,
+            };
+        }
+        let (ended, error) = match &result {
+            Ok(()) | Err(Failure::ClosedPipe) => ("data", None),
+            Err(Failure::Signal(_)) => ("signal", None),
+            Err(error) => ("error", Some(error.to_string())),
+        };
+        let drained = error.is_none();
+        let (logs, elapsed) = (tally.totals(), began.elapsed());
+        let parts =
+            Parts { watch: &watch, logs, series, services: Vec::new(), drained, ended, error, elapsed };
+        Outcome { report: parts.report(), failure: result.err() }
     }
+
+    async fn begin(&self, tally: &Tally, journal: &JournalSlot) -> Result<Begun, Failure> {
+        let signals = Signals::listen()?;
+        let feed = self.settings.open(|component| Ok(tally.sink(component, journal.clone()))).await?;
+        // Only what can work touches files that are there.
+        journal.create(&self.record)?;
+        let output = Output::create(self.format, &self.output, feed.series())?;
+        Ok(Begun { feed, output, signals })
+    }
+}
+
+/// Takes all frames, until the end, an error or a signal.
+async fn drain(
+    feed: &mut BarFeed,
+    mut output: Option<Output>,
+    watch: &Watch,
+    signals: &Signals,
+) -> Result<(), Failure> {
+    while let Some(frame) = next(feed, signals).await {
+        let frame = frame.map_err(|error| Failure::Run(chain(&error)))?;
+        watch.see(&frame);
+        if let Some(output) = &mut output {
+            output.write(frame).await.map_err(|error| Failure::Run(error.to_string()))?;
+        }
+    }
+    if let Some(output) = &mut output {
+        output.flush().await.map_err(|error| Failure::Run(error.to_string()))?;
+    }
+    signals.first().map_or(Ok(()), |number| Err(Failure::Signal(number)))
+}
+
+/// The next frame; none after a signal, also while it is waited for.
+async fn next(feed: &mut BarFeed, signals: &Signals) -> Option<Result<Frame, FeedError>> {
+    poll_fn(|cx| {
+        if signals.first().is_some() {
+            return Poll::Ready(None);
+        }
+        let polled = feed.poll_next_unpin(cx);
+        if polled.is_pending() {
+            signals.wake(cx);
+            if signals.first().is_some() {
+                return Poll::Ready(None);
+            }
+        }
+        polled
+    })
+    .await
 }

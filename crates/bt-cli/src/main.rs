@@ -8,6 +8,7 @@ mod files;
 mod format;
 mod frames;
 mod heartbeat;
+mod journal;
 mod output;
 mod progress;
 mod report;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     match run(std::env::args_os().collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            tell(&failure);
+            failure::tell(&failure);
             ExitCode::from(failure.exit_code())
         }
     }
@@ -79,16 +80,4 @@ fn diagnostics(ui: &Ui) {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-}
-
-fn tell(failure: &Failure) {
-    match failure {
-        // Help, version and usage errors come with their own layout, on the stream that is theirs.
-        Failure::Parse(error) => {
-            // If even this cannot be written, there is nobody left to tell.
-            let _ = error.print();
-        }
-        Failure::ClosedPipe => {}
-        failure => eprintln!("error: {failure}"),
-    }
 }

@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
-use std::thread::JoinHandle;
 
 use bt_core::{BoxError, Event, EventBus, Frame, Series, Slot, Timestamp};
 use bt_data_source::{Cell, Field, FieldKind, TableWriter, WriteError, WriteOptions};
 use bt_engine::ServiceContext;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::args::{Format, OutputArgs};
 use crate::failure::Failure;
@@ -27,14 +26,22 @@ pub(crate) struct Output {
     pieces: mpsc::Sender<Piece>,
     filling: Vec<Frame>,
     slots: usize,
-    thread: Option<JoinHandle<Result<(), Failure>>>,
+}
+
+/// The other end of an [`Output`]: decides what becomes of what was written.
+#[derive(Debug)]
+pub(crate) struct OutputEnd {
+    pieces: mpsc::Sender<Piece>,
+    result: oneshot::Receiver<Result<(), Failure>>,
 }
 
 #[derive(Debug)]
 enum Piece {
     Frames(Vec<Frame>),
-    /// All frames are in: the file takes its place. Without it, it vanishes.
-    Complete,
+    /// No more frames come. With `keep` a file takes its place, without it vanishes.
+    End {
+        keep: bool,
+    },
 }
 
 impl Output {
@@ -43,7 +50,7 @@ impl Output {
         format: Format,
         args: &OutputArgs,
         series: &[Series],
-    ) -> Result<Option<Output>, Failure> {
+    ) -> Result<Option<(Output, OutputEnd)>, Failure> {
         let text = match format {
             Format::None => return Ok(None),
             Format::Csv => Some(Text::Csv),
@@ -57,67 +64,36 @@ impl Output {
         };
         let path = args.out.clone();
         let fail = move |error| failure(&path, error);
-        let mut encoder = encoder.map_err(&fail)?;
-        let (pieces, mut received) = mpsc::channel(PIECES);
-        let work = move || {
-            while let Some(piece) = received.blocking_recv() {
-                match piece {
-                    Piece::Frames(frames) => {
-                        frames.iter().try_for_each(|frame| encoder.write(frame)).map_err(&fail)?
-                    }
-                    Piece::Complete => return encoder.finish().map_err(&fail),
-                }
-            }
-            Ok(())
-        };
-        let thread = std::thread::Builder::new()
+        let encoder = encoder.map_err(&fail)?;
+        let (pieces, received) = mpsc::channel(PIECES);
+        let (told, result) = oneshot::channel();
+        std::thread::Builder::new()
             .name("bt-output".into())
-            .spawn(work)
+            .spawn(move || {
+                // Nobody waits for the answer only if the process ends at once.
+                let _ = told.send(work(encoder, received).map_err(fail));
+            })
             .map_err(|error| Failure::run("cannot start the thread that writes frames", &error))?;
-        Ok(Some(Output { pieces, filling: Vec::new(), slots: 0, thread: Some(thread) }))
+        let output = Output { pieces: pieces.clone(), filling: Vec::new(), slots: 0 };
+        Ok(Some((output, OutputEnd { pieces, result })))
     }
 
     /// Takes a frame; waits while too many are on their way.
-    pub(crate) async fn write(&mut self, frame: Frame) -> Result<(), Failure> {
+    pub(crate) async fn write(&mut self, frame: Frame) -> Result<(), Stopped> {
         self.slots += frame.len();
         self.filling.push(frame);
-        if self.slots < PIECE {
-            return Ok(());
-        }
+        if self.slots >= PIECE { self.flush().await } else { Ok(()) }
+    }
+
+    /// Hands over what was taken.
+    pub(crate) async fn flush(&mut self) -> Result<(), Stopped> {
         self.slots = 0;
         let frames = std::mem::take(&mut self.filling);
-        self.send(Piece::Frames(frames)).await
+        self.pieces.send(Piece::Frames(frames)).await.map_err(|_| Stopped)
     }
 
-    /// Writes what was taken, and puts the file in its place.
-    pub(crate) async fn complete(mut self) -> Result<(), Failure> {
-        let frames = std::mem::take(&mut self.filling);
-        self.send(Piece::Frames(frames)).await?;
-        self.send(Piece::Complete).await?;
-        self.join()
-    }
-
-    async fn send(&mut self, piece: Piece) -> Result<(), Failure> {
-        match self.pieces.send(piece).await {
-            Ok(()) => Ok(()),
-            // The thread has gone, and says why.
-            Err(_) => self.join(),
-        }
-    }
-
-    fn join(&mut self) -> Result<(), Failure> {
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(result)) => result,
-            Some(Err(_)) | None => Err(Failure::Run("the thread that writes frames has ended".into())),
-        }
-    }
-
-    /// Writes what is published on the bus, until it is closed; hands itself back to be completed.
-    pub(crate) async fn serve<B>(
-        mut self,
-        mut cx: ServiceContext<B>,
-        back: tokio::sync::oneshot::Sender<Output>,
-    ) -> Result<(), BoxError>
+    /// Writes what is published on the bus, until it is closed.
+    pub(crate) async fn serve<B>(mut self, mut cx: ServiceContext<B>) -> Result<(), BoxError>
     where
         B: EventBus<Payload = Event>,
     {
@@ -126,15 +102,43 @@ impl Output {
                 self.write(frame.clone()).await?;
             }
         }
-        // Nobody waits for it only if the run has failed: then the file is not to appear.
-        let _ = back.send(self);
+        self.flush().await?;
         Ok(())
     }
+}
+
+/// The thread that writes has given up; the [`OutputEnd`] knows why.
+#[derive(Debug, thiserror::Error)]
+#[error("frames are not written any more")]
+pub(crate) struct Stopped;
+
+impl OutputEnd {
+    /// Writes what was handed over, and puts a file in its place or lets it vanish. Stdout has what was written
+    /// either way.
+    pub(crate) async fn finish(self, keep: bool) -> Result<(), Failure> {
+        // If the thread has given up, its answer is there already.
+        let _ = self.pieces.send(Piece::End { keep }).await;
+        drop(self.pieces);
+        self.result
+            .await
+            .unwrap_or_else(|_| Err(Failure::Run("the thread that writes frames has panicked".into())))
+    }
+}
+
+fn work(mut encoder: Encoder, mut received: mpsc::Receiver<Piece>) -> Result<(), WriteError> {
+    while let Some(piece) = received.blocking_recv() {
+        match piece {
+            Piece::Frames(frames) => frames.iter().try_for_each(|frame| encoder.write(frame))?,
+            Piece::End { keep } => return encoder.finish(keep),
+        }
+    }
+    encoder.finish(false)
 }
 
 fn failure(path: &Path, error: WriteError) -> Failure {
     match error {
         WriteError::Stream(error) if error.kind() == ErrorKind::BrokenPipe => Failure::ClosedPipe,
+        error if path == Path::new("-") => Failure::run("cannot write frames to stdout", &error),
         error => Failure::run(format_args!("cannot write frames to {}", path.display()), &error),
     }
 }
@@ -156,12 +160,12 @@ impl Target {
         Ok(Target::File(file, pending))
     }
 
-    fn finish(self) -> io::Result<()> {
+    fn finish(self, keep: bool) -> io::Result<()> {
         match self {
             Target::Stdout(mut stdout) => stdout.flush(),
             Target::File(file, pending) => {
                 drop(file);
-                pending.finish()
+                if keep { pending.finish() } else { Ok(()) }
             }
         }
     }
@@ -257,7 +261,7 @@ impl Encoder {
         Ok(())
     }
 
-    fn finish(self) -> Result<(), WriteError> {
+    fn finish(self, keep: bool) -> Result<(), WriteError> {
         let target = match self {
             Encoder::Text { encoded, mut target, .. } => {
                 target.write_all(&encoded).map_err(WriteError::Stream)?;
@@ -267,6 +271,6 @@ impl Encoder {
                 table.finish()?.into_inner().map_err(|error| WriteError::Stream(error.into_error()))?
             }
         };
-        target.finish().map_err(WriteError::Stream)
+        target.finish(keep).map_err(WriteError::Stream)
     }
 }

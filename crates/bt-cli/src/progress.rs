@@ -1,6 +1,6 @@
 //! Progress on stderr.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use bt_core::{TimeRange, Timestamp};
@@ -68,7 +68,13 @@ impl Meter {
         let before = tenth(self.bar.position());
         self.bar.set_position(position);
         if self.lines && tenth(position) != before {
-            eprintln!("{} {}% {message}", self.bar.prefix(), tenth(position).unwrap_or(0) * 10);
+            // Progress that nobody can read is no failure.
+            let _ = writeln!(
+                std::io::stderr(),
+                "{} {}% {message}",
+                self.bar.prefix(),
+                tenth(position).unwrap_or(0) * 10
+            );
         }
         self.bar.set_message(message);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bt_core::{SeriesStats, SlotCounts};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::files;
 use crate::progress::Meter;
-use crate::tally::LogTotals;
+use crate::tally::{LogTotals, Tally};
 use crate::watch::{FrameTotals, Watch};
 
 /// What a run did. Everything but `wall` is equal for equal input and configuration (R35).
@@ -152,12 +152,44 @@ pub(crate) struct Parts<'a> {
     pub(crate) elapsed: Duration,
 }
 
-/// The report of a command that failed before its first frame.
-pub(crate) fn stillborn(failure: &Failure, logs: LogTotals, elapsed: Duration) -> Report {
-    let watch = Watch::new(&[], Meter::hidden());
-    let error = Some(failure.to_string());
-    let (series, services) = (Vec::new(), Vec::new());
-    Parts { watch: &watch, logs, series, services, drained: true, ended: "error", error, elapsed }.report()
+/// Work that has ended, one way or another.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) report: Report,
+    pub(crate) failure: Option<Failure>,
+}
+
+impl Outcome {
+    /// Of work that failed before its first frame.
+    pub(crate) fn stillborn(failure: Failure, tally: &Tally, began: Instant) -> Self {
+        let watch = Watch::new(&[], Meter::hidden());
+        let parts = Parts {
+            watch: &watch,
+            logs: tally.totals(),
+            series: Vec::new(),
+            services: Vec::new(),
+            drained: false,
+            ended: "error",
+            error: Some(failure.to_string()),
+            elapsed: began.elapsed(),
+        };
+        Outcome { report: parts.report(), failure: Some(failure) }
+    }
+
+    /// Writes the report, if it is wanted, and says how the work failed, if it did. What was wrong from the
+    /// start is no work, and has no report.
+    pub(crate) fn finish(self, path: Option<&Path>) -> Result<Report, Failure> {
+        let Outcome { report, failure } = self;
+        if matches!(failure, Some(Failure::Usage(_))) {
+            return failure.map_or(Ok(report), Err);
+        }
+        let written = path.map_or(Ok(()), |path| report.write(path));
+        match (failure, written) {
+            (None, Ok(())) => Ok(report),
+            (Some(failure), Ok(())) | (None, Err(failure)) => Err(failure),
+            (Some(failure), Err(more)) => Err(failure.and(&more)),
+        }
+    }
 }
 
 impl Parts<'_> {

@@ -1,18 +1,18 @@
 //! `bt run`: the feed through the engine to services.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use bt_bus::{Bus, Journal};
+use bt_bus::Bus;
 use bt_core::{BoxError, Control, Event, EventBus, FrameFeed, Level, LogEvent, SimClock, topic};
-use bt_engine::{Ended, Engine, RunReport, ServiceContext, StopReason};
-use tokio::sync::oneshot;
+use bt_engine::{Ended, Engine, RunReport, ServiceContext};
+use bt_feeder::BarFeed;
 
 use crate::args::{Format, OutputArgs, RecordArgs, RunArgs, Sma, Ui};
 use crate::failure::{Failure, chain};
-use crate::output::Output;
+use crate::journal;
+use crate::output::{Output, OutputEnd};
 use crate::progress::Meter;
-use crate::report::{Parts, Report, Service, stillborn};
+use crate::report::{Outcome, Parts, Service};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::strategy::Crossings;
@@ -31,8 +31,7 @@ pub(crate) async fn run(args: RunArgs, ui: &Ui) -> Result<(), Failure> {
         output,
         record,
     };
-    let outcome = plan.execute(Meter::new(ui, "run")).await?;
-    outcome.finish(report)?;
+    plan.execute(Meter::new(ui, "run")).await.finish(report.as_deref())?;
     Ok(())
 }
 
@@ -48,95 +47,36 @@ pub(crate) struct Plan {
     pub(crate) record: RecordArgs,
 }
 
-/// A run that has ended, one way or another.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) report: Report,
-    pub(crate) failure: Option<Failure>,
-}
-
-impl Outcome {
-    /// Writes the report, if it is wanted, and says how the run failed, if it did.
-    pub(crate) fn finish(self, report: Option<PathBuf>) -> Result<Report, Failure> {
-        if let Some(path) = report {
-            self.report.write(&path)?;
-        }
-        match self.failure {
-            Some(failure) => Err(failure),
-            None => Ok(self.report),
-        }
-    }
+/// What is there when a run begins.
+struct Begun {
+    engine: Engine<Watched<BarFeed>, Bus<Event>>,
+    output: Option<OutputEnd>,
+    watch: Watch,
+    signals: Signals,
 }
 
 impl Plan {
-    /// Runs it to its end. An error is one of the time before the run began.
-    pub(crate) async fn execute(self, meter: Meter) -> Result<Outcome, Failure> {
+    /// Runs it to its end.
+    pub(crate) async fn execute(self, meter: Meter) -> Outcome {
         let began = Instant::now();
-        let Plan { settings, strategy, max_frames, barrier_limit, format, output, record } = self;
-        let bus: Bus<Event> = Bus::new(topic::ALL)?;
         let tally = Tally::default();
-        let journal = journal(&record)?;
-        let opened = settings
-            .open(|component| bus.log_sink(component).map_err(|error| Failure::Run(chain(&error))))
-            .await
-            .and_then(|feed| Ok((Output::create(format, &output, feed.series())?, feed)));
-        let (output, feed) = match opened {
-            Ok(opened) => opened,
-            Err(failure @ Failure::Run(_)) => {
-                let report = stillborn(&failure, tally.totals(), began.elapsed());
-                return Ok(Outcome { report, failure: Some(failure) });
-            }
-            Err(failure) => return Err(failure),
+        let Begun { engine, output, watch, signals } = match self.begin(&tally, meter).await {
+            Ok(begun) => begun,
+            Err(failure) => return Outcome::stillborn(failure, &tally, began),
         };
-        let watch = Watch::new(feed.series(), meter.over(settings.range));
-        let feed = Watched { feed, watch: watch.clone() };
-
-        let mut builder = Engine::builder()
-            .feed(feed)
-            .bus(bus)
-            .clock(SimClock::new(settings.range.from()))
-            .barrier_limit(barrier_limit)
-            .service("tally", [topic::LOG], {
-                let tally = tally.clone();
-                move |cx| tally.serve(cx)
-            });
-        if let Some(journal) = journal {
-            builder = builder.service("journal", [topic::LOG], move |cx| async move {
-                journal.run(cx.subscription).await?;
-                Ok(())
-            });
-        }
-        if let Some(lengths) = strategy {
-            builder = builder.service("sma", [topic::FRAME], move |cx| trade(cx, lengths));
-        }
-        let mut written = None;
-        if let Some(output) = output {
-            let (back, given_back) = oneshot::channel();
-            builder = builder.service("frames", [topic::FRAME], move |cx| output.serve(cx, back));
-            written = Some(given_back);
-        }
-        if let Some(frames) = max_frames {
-            builder = builder.max_frames(frames);
-        }
-        let engine = builder.build()?;
-
-        let stop = engine.stop_handle();
-        let signals = Signals::listen(move |number| {
-            stop.stop(if number == SIGTERM { StopReason::Terminate } else { StopReason::Interrupt });
-        })?;
+        signals.end(engine.stop_handle());
         let (report, mut failure) = match engine.run().await {
             Ok(report) => (report, None),
             Err(error) => {
                 let (failure, report) = error.into_parts();
-                (report, Some(closed_pipe(&failure).unwrap_or_else(|| Failure::Run(chain(&failure)))))
+                (report, Some(Failure::Run(chain(&failure))))
             }
         };
         watch.end();
-        if let Some(written) = written
-            && matches!(report.ended, Ended::Data | Ended::MaxFrames)
-            && let Ok(output) = written.await
-        {
-            failure = failure.or(output.complete().await.err());
+        if let Some(output) = output {
+            let keep = matches!(report.ended, Ended::Data | Ended::MaxFrames);
+            // If frames could not be written, that is why the run failed.
+            failure = output.finish(keep).await.err().or(failure);
         }
         if matches!(report.ended, Ended::Stopped(_)) {
             failure = failure.or(signals.first().map(Failure::Signal));
@@ -153,27 +93,47 @@ impl Plan {
         });
         let (logs, services, elapsed) = (tally.totals(), services.collect(), began.elapsed());
         let report = Parts { watch: &watch, logs, series, services, drained, ended, error, elapsed }.report();
-        Ok(Outcome { report, failure })
+        Outcome { report, failure }
     }
-}
 
-const SIGTERM: i32 = 15;
+    async fn begin(self, tally: &Tally, meter: Meter) -> Result<Begun, Failure> {
+        let Plan { settings, strategy, max_frames, barrier_limit, format, output, record } = self;
+        let signals = Signals::listen()?;
+        let bus: Bus<Event> = Bus::new(topic::ALL)?;
+        let feed = settings
+            .open(|component| bus.log_sink(component).map_err(|error| Failure::Run(chain(&error))))
+            .await?;
+        let watch = Watch::new(feed.series(), meter.over(settings.range));
+        // Only what can work touches files that are there.
+        let journal = journal::create(&record)?;
+        let (writer, end) = Output::create(format, &output, feed.series())?.unzip();
 
-/// The journal, if one is wanted.
-pub(crate) fn journal(record: &RecordArgs) -> Result<Option<Journal>, Failure> {
-    record.log.as_ref().map(Journal::create).transpose().map_err(|error| Failure::Run(chain(&error)))
-}
-
-/// Whether a service failed because nobody reads stdout any more.
-fn closed_pipe(error: &(dyn std::error::Error + 'static)) -> Option<Failure> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if matches!(error.downcast_ref(), Some(Failure::ClosedPipe)) {
-            return Some(Failure::ClosedPipe);
+        let mut builder = Engine::builder()
+            .feed(Watched { feed, watch: watch.clone() })
+            .bus(bus)
+            .clock(SimClock::new(settings.range.from()))
+            .barrier_limit(barrier_limit)
+            .service("tally", [topic::LOG], {
+                let tally = tally.clone();
+                move |cx| tally.serve(cx)
+            });
+        if let Some(journal) = journal {
+            builder = builder.service("journal", [topic::LOG], move |cx| async move {
+                journal.run(cx.subscription).await?;
+                Ok(())
+            });
         }
-        cause = error.source();
+        if let Some(lengths) = strategy {
+            builder = builder.service("sma", [topic::FRAME], move |cx| trade(cx, lengths));
+        }
+        if let Some(writer) = writer {
+            builder = builder.service("frames", [topic::FRAME], move |cx| writer.serve(cx));
+        }
+        if let Some(frames) = max_frames {
+            builder = builder.max_frames(frames);
+        }
+        Ok(Begun { engine: builder.build()?, output: end, watch, signals })
     }
-    None
 }
 
 /// The sample strategy as a service: sees every frame, and says at the end what it counted.

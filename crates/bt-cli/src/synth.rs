@@ -1,5 +1,6 @@
 //! `bt synth`: a seeded data set.
 
+use std::io::Write;
 use std::path::Path;
 
 use bt_data_source::{Compression, Synth, SynthConfig, SynthProgress};
@@ -25,7 +26,14 @@ pub(crate) async fn synth(args: SynthArgs, ui: &Ui) -> Result<(), Failure> {
         .build()?;
     let made = write(synth, &out, Meter::new(ui, "synth")).await?;
     if !ui.quiet {
-        eprintln!("{} candles in {} files under {}", made.rows, made.files, out.display());
+        // The work is done, whether or not anybody reads about it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{} candles in {} files under {}",
+            made.rows,
+            made.files,
+            out.display()
+        );
     }
     Ok(())
 }

@@ -10,6 +10,8 @@ use bt_core::{BoxError, BoxLogSink, Event, EventBus, Level, LogError, LogEvent, 
 use bt_engine::ServiceContext;
 use futures::Sink;
 
+use crate::journal::JournalSlot;
+
 /// Counts log events and takes their fingerprint. Clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally(Arc<Mutex<Counts>>);
@@ -64,8 +66,8 @@ impl Tally {
     }
 
     /// A sink for the logs of a component where there is no bus: counted, then journalled.
-    pub(crate) fn sink(&self, component: &'static str, journal: Option<JournalSink>) -> BoxLogSink {
-        Box::pin(TallySink { tally: self.clone(), component, journal })
+    pub(crate) fn sink(&self, component: &'static str, slot: JournalSlot) -> BoxLogSink {
+        Box::pin(TallySink { tally: self.clone(), component, slot: Some(slot), journal: None })
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -90,6 +92,8 @@ impl Counts {
 struct TallySink {
     tally: Tally,
     component: &'static str,
+    /// Where the journal is to be found, until it was looked for.
+    slot: Option<JournalSlot>,
     journal: Option<JournalSink>,
 }
 
@@ -98,6 +102,9 @@ impl TallySink {
         &mut self,
         poll: impl FnOnce(Pin<&mut JournalSink>) -> Poll<Result<(), LogError>>,
     ) -> Poll<Result<(), LogError>> {
+        if let Some(slot) = self.slot.take() {
+            self.journal = slot.sink(self.component);
+        }
         self.journal.as_mut().map_or(Poll::Ready(Ok(())), |journal| poll(Pin::new(journal)))
     }
 }
