@@ -13,6 +13,7 @@ use bt_core::{
 use crate::barrier::Barrier;
 use crate::bell::Bell;
 use crate::course::Course;
+use crate::outlet::Outlet;
 use crate::run::Run;
 use crate::service::{ServiceFuture, Services};
 use crate::{Engine, ServiceContext, StopHandle, TokioYield};
@@ -161,14 +162,13 @@ impl<F: FrameFeed, B: EventBus<Payload = Event>> EngineBuilder<F, B> {
         }
         let bell = Arc::new(Bell::default());
         let stop = StopHandle::new(&bell);
-        let frames = bus.publisher(topic::FRAME).map_err(refused)?;
-        let control = bus.publisher(topic::CONTROL).map_err(refused)?;
+        let frames = Outlet::new(topic::FRAME, bus.publisher(topic::FRAME).map_err(refused)?);
+        let control = Outlet::new(topic::CONTROL, bus.publisher(topic::CONTROL).map_err(refused)?);
         let mut outbox = Outbox::new(bus.log_sink("engine").map_err(refused)?);
-        let names: Vec<_> = configs.iter().map(|config| config.name).collect();
+        // Who listens is no part of what happens: the record is the same with and without another journal (R35).
         outbox.push(
             LogEvent::new(Level::Info, "engine", "ENGINE_STARTED", "the run begins")
-                .with("series", feed.series().len())
-                .with("services", names.join(",")),
+                .with("series", feed.series().len()),
         );
         let mut services = Services::new(Arc::clone(&bell));
         for config in configs {

@@ -30,6 +30,7 @@ pub struct ServiceContext<B: EventBus<Payload = Event>> {
     pub outbox: Outbox,
     /// Ends the run in order.
     pub stop: StopHandle,
+    /// Those that were used before and are not in use.
     pub(crate) publishers: Vec<(String, B::Publisher)>,
 }
 
@@ -49,7 +50,8 @@ impl<B: EventBus<Payload = Event>> ServiceContext<B> {
     ///
     /// # Cancel safety
     /// What is not accepted when the future is given up stays in the [`outbox`](ServiceContext::outbox), and
-    /// goes out before what is said next.
+    /// goes out before what is said next. So does its place in line, which holds up whoever logs after it: see
+    /// to it soon that the outbox is accepted, or replace it, which drops what is in it.
     pub async fn log(&mut self, event: LogEvent) -> Result<(), LogError> {
         self.outbox.push(event);
         poll_fn(|cx| self.outbox.poll_accepted(cx)).await
@@ -63,20 +65,20 @@ impl<B: EventBus<Payload = Event>> ServiceContext<B> {
     /// [`BusError::UnknownTopic`], [`BusError::Closed`].
     ///
     /// # Cancel safety
-    /// Not cancel safe: a future that is given up may have dropped the payload, or have published it.
+    /// Not cancel safe: a future that is given up may have dropped the payload, or have published it. Its place
+    /// in line is given up with it.
     pub async fn publish(&mut self, topic: &str, payload: Event) -> Result<(), BusError> {
-        let at = match self.publishers.iter().position(|(known, _)| known == topic) {
-            Some(at) => at,
-            None => {
-                self.publishers.push((topic.to_owned(), self.bus.publisher(topic)?));
-                self.publishers.len() - 1
-            }
+        // Taken out while in use: a future that is given up drops it, and with it what it holds or waits for.
+        let (topic, mut publisher) = match self.publishers.iter().position(|(known, _)| known == topic) {
+            Some(at) => self.publishers.swap_remove(at),
+            None => (topic.to_owned(), self.bus.publisher(topic)?),
         };
-        let publisher = &mut self.publishers[at].1;
-        poll_fn(|cx| Pin::new(&mut *publisher).poll_ready(cx)).await?;
+        poll_fn(|cx| Pin::new(&mut publisher).poll_ready(cx)).await?;
         let instant = self.clock.now();
-        Pin::new(&mut *publisher).start_send(Message { instant, payload })?;
-        poll_fn(|cx| Pin::new(&mut *publisher).poll_flush(cx)).await
+        Pin::new(&mut publisher).start_send(Message { instant, payload })?;
+        poll_fn(|cx| Pin::new(&mut publisher).poll_flush(cx)).await?;
+        self.publishers.push((topic, publisher));
+        Ok(())
     }
 
     /// What time it is for the run.

@@ -82,8 +82,11 @@ impl Course {
     }
 
     /// What the record says of a failure; said once.
+    ///
+    /// It has the failure's own words only: its sources may speak of where files lie, which is no part of the
+    /// record (R35). Whoever drives the run gets them all.
     pub(crate) fn failed_event(&mut self) -> Option<LogEvent> {
-        let error = error_chain(self.failure.as_ref()?);
+        let error = self.failure.as_ref()?.to_string();
         if std::mem::replace(&mut self.failure_said, true) {
             return None;
         }
@@ -129,6 +132,15 @@ mod tests {
         assert_eq!(course.is_over(None), Some(Ended::Error));
         assert_eq!(course.ended(), Ended::Error);
         assert!(matches!(course.take_failure(), Some(RunFailure::ServiceReturned { service: "a" })));
+    }
+
+    #[test]
+    fn the_record_has_a_failures_own_words_and_not_those_of_its_sources() {
+        let mut course = Course::new(None);
+        course.fail(RunFailure::ServiceFailed { service: "a", source: "no room in /var/run".into() });
+        let fields = course.failed_event().map(|event| event.fields);
+        assert_eq!(fields, Some(vec![("error", "service `a` failed".to_owned().into())]));
+        assert_eq!(course.failed_event(), None, "said once");
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! The one end of every run (R33).
 
 use std::mem;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bt_core::{Event, EventBus};
-use futures_sink::Sink;
 
 use crate::RunFailure;
 use crate::run::Run;
@@ -28,6 +26,8 @@ impl<B: EventBus<Payload = Event>> Run<B> {
     pub(crate) fn begin_ending(&mut self) -> Ending {
         self.rest();
         self.relieved = false;
+        // A frame that found no room is not published any more; the place it waits for is another's.
+        self.frames.let_go();
         self.say_failure();
         Ending::Telling
     }
@@ -42,10 +42,10 @@ impl<B: EventBus<Payload = Event>> Run<B> {
             Ending::Telling => {
                 ready!(self.poll_driving(cx, |run, cx| run.outbox.poll_accepted(cx)))?;
                 if !self.course.end_told {
-                    ready!(self.poll_driving(cx, |run, cx| Pin::new(&mut run.control).poll_ready(cx)))?;
+                    ready!(self.poll_driving(cx, |run, cx| run.control.poll_ready(cx)))?;
                     self.tell_end()?;
                 }
-                self.poll_driving(cx, |run, cx| Pin::new(&mut run.control).poll_flush(cx))
+                self.poll_driving(cx, |run, cx| run.control.poll_flush(cx))
             }
             Ending::Settling => {
                 ready!(self.poll_drained(cx))?;
@@ -72,6 +72,7 @@ impl<B: EventBus<Payload = Event>> Run<B> {
             Ending::Telling => {
                 // Told or not, services are free to go.
                 self.course.end_told = true;
+                self.control.let_go();
                 Some(Ending::Settling)
             }
             Ending::Settling => {

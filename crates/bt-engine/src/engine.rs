@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use bt_core::{Event, EventBus, FrameFeed};
 use futures_core::{FusedStream, Stream};
-use futures_sink::Sink;
 use pin_project_lite::pin_project;
 use tracing::Instrument;
 
@@ -131,14 +130,14 @@ impl<F: FrameFeed, B: EventBus<Payload = Event>> Engine<F, B> {
                     }
                 }
                 State::Publishing { .. } => {
-                    ready!(run.poll_driving(cx, |run, cx| Pin::new(&mut run.frames).poll_ready(cx)))?;
+                    ready!(run.poll_driving(cx, |run, cx| run.frames.poll_ready(cx)))?;
                     if let State::Publishing { frame } = mem::replace(state, State::Pulling) {
                         run.publish(frame.clone())?;
                         *state = State::Draining { step: Step { number: run.course.frames, frame } };
                     }
                 }
                 State::Draining { .. } => {
-                    ready!(run.poll_driving(cx, |run, cx| Pin::new(&mut run.frames).poll_flush(cx)))?;
+                    ready!(run.poll_driving(cx, |run, cx| run.frames.poll_flush(cx)))?;
                     ready!(run.poll_drained(cx))?;
                     if let State::Draining { step } = mem::replace(state, State::Pulling) {
                         return Poll::Ready(Ok(Some(step)));

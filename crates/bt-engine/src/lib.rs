@@ -64,6 +64,7 @@ mod course;
 mod ending;
 mod engine;
 mod error;
+mod outlet;
 mod report;
 mod run;
 mod service;

@@ -8,6 +8,7 @@ use crate::StopReason;
 
 /// One frame, published and handled by every subscriber.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Step {
     /// Place of the frame in the run, from 1.
     pub number: u64,
@@ -53,6 +54,7 @@ impl Ended {
 ///
 /// All of it but [`wall`](RunReport::wall) is the same for the same input and configuration (R35).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RunReport {
     /// Frames published.
     pub frames: u64,
@@ -80,6 +82,7 @@ pub struct RunReport {
 
 /// Counters of one service.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServiceReport {
     /// Its name.
     pub name: &'static str,
@@ -102,6 +105,7 @@ impl ServiceReport {
 
 /// What the wall clock says of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Wall {
     /// From the first poll to the report.
     pub elapsed: Duration,
@@ -111,6 +115,7 @@ pub struct Wall {
 
 /// How often and how long was waited.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Waits {
     /// Number of waits.
     pub count: u64,

@@ -1,6 +1,5 @@
 //! What every state of the run works with.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -8,10 +7,10 @@ use std::time::Instant;
 use bt_core::{
     BusError, Clock, Control, Event, EventBus, Frame, Message, Outbox, Pacer, SeriesStats, SlotCounts,
 };
-use futures_sink::Sink;
 
 use crate::barrier::{Barrier, Overdue};
 use crate::course::Course;
+use crate::outlet::Outlet;
 use crate::service::Services;
 use crate::{RunFailure, RunReport, ServiceReport, StopHandle, Wall};
 
@@ -25,8 +24,8 @@ const ROUNDS: u32 = 64;
 /// Everything of an engine but the feed and the state. No method leaves a woken service waiting.
 pub(crate) struct Run<B: EventBus<Payload = Event>> {
     pub(crate) bus: B,
-    pub(crate) frames: B::Publisher,
-    pub(crate) control: B::Publisher,
+    pub(crate) frames: Outlet<B::Publisher>,
+    pub(crate) control: Outlet<B::Publisher>,
     pub(crate) outbox: Outbox,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) services: Services,
@@ -175,7 +174,7 @@ impl<B: EventBus<Payload = Event>> Run<B> {
     pub(crate) fn publish(&mut self, frame: Frame) -> Result<(), BusError> {
         let (close, slots) = (frame.close(), frame.len());
         self.clock.advance_to(close);
-        Pin::new(&mut self.frames).start_send(Message { instant: close, payload: Event::Frame(frame) })?;
+        self.frames.send(Message { instant: close, payload: Event::Frame(frame) })?;
         self.rest();
         self.course.publish(close);
         self.pacer.charge(slots);
@@ -187,8 +186,7 @@ impl<B: EventBus<Payload = Event>> Run<B> {
         let instant = self.course.last_close.unwrap_or_else(|| self.clock.now());
         // Whether it is accepted or not: from now on services may return.
         self.course.end_told = true;
-        let message = Message { instant, payload: Event::Control(Control::End) };
-        Pin::new(&mut self.control).start_send(message)
+        self.control.send(Message { instant, payload: Event::Control(Control::End) })
     }
 
     /// The report, when the run is over.

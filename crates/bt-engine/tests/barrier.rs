@@ -194,6 +194,31 @@ async fn the_end_is_told_when_who_left_no_room_for_it_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_frame_that_found_no_room_keeps_no_place_from_the_end() {
+    let (bus, seen) = (bus(), Seen::default());
+    let engine = builder(&bus, ScriptedFeed::new(&bus, [Do::Log(1), Do::Log(2), Do::Frame(1)]))
+        .queue_capacity(1)
+        .service("stuck", [topic::LOG, topic::FRAME], |mut cx| async move {
+            while let Some(delivery) = cx.next().await {
+                if matches!(&delivery.payload, Event::Log(log) if log.event == "FEED") {
+                    pending::<()>().await;
+                }
+            }
+            Ok(())
+        })
+        .service("record", [topic::FRAME, topic::LOG], recording(&seen, vec![]))
+        .build()
+        .unwrap();
+    let begun = Instant::now();
+    let error = engine.run().await.unwrap_err();
+    assert!(begun.elapsed() < LIMIT + Duration::from_millis(50), "{:?}", begun.elapsed());
+    assert!(error.to_string().contains("`stuck` on topic `log`"), "{error}");
+    let expected = ["ENGINE_STARTED", "FEED 1", "FEED 2", "ENGINE_FAILED", "Control(End)", "ENGINE_ENDED"];
+    assert_eq!(seen.all(), strings(&expected));
+    assert_eq!((error.report().frames, error.report().wall.waits.count), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn r28_two_services_that_wait_for_each_other_are_reported_not_hung_on() {
     let bus = bus();
     // Each answers every log with two more, into queues of one: a cycle.

@@ -52,6 +52,35 @@ fn r33_a_run_without_frames_ends_in_order_too() {
 }
 
 #[test]
+fn r35_who_listens_is_no_part_of_the_record() {
+    let record = |others: &[&'static str]| {
+        let (bus, logs) = (bus(), Arc::new(std::sync::Mutex::new(Vec::new())));
+        let mut building = builder(&bus, ScriptedFeed::new(&bus, [Do::Log(1), Do::Frame(1), Do::Fail]));
+        for other in others {
+            building = building.service(other, [topic::LOG], recording(&Seen::default(), vec![1]));
+        }
+        let kept = logs.clone();
+        let engine = building
+            .service("record", [topic::LOG], |mut cx| async move {
+                while let Some(delivery) = cx.next().await {
+                    if let Event::Log(log) = &delivery.payload {
+                        kept.lock().unwrap().push(log.clone());
+                    }
+                }
+                Ok(())
+            })
+            .build()
+            .unwrap();
+        block_on(engine.run()).unwrap_err();
+        std::mem::take(&mut *logs.lock().unwrap())
+    };
+    let alone = record(&[]);
+    assert_eq!(alone.len(), 4);
+    assert_eq!(alone[0].fields, [("series", 1usize.into())]);
+    assert_eq!(record(&["journal", "frames"]), alone);
+}
+
+#[test]
 fn r33_what_services_say_at_the_end_is_accepted_before_the_bus_refuses() {
     let (bus, seen) = (bus(), Seen::default());
     let engine = builder(&bus, ScriptedFeed::new(&bus, frames(1)))

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bt_core::{BoxError, Event, topic};
 use bt_engine::{Ended, RunError, RunFailure, ServiceContext};
+use futures::FutureExt;
 use futures::executor::block_on;
 use support::*;
 
@@ -185,4 +186,40 @@ fn a_service_publishes_on_topics_of_its_choice_at_the_clocks_instant() {
         "control#1 at 1970-01-01T00:02:00Z",
     ];
     assert_eq!(seen.all(), strings(&expected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_gives_up_publishing_leaves_the_line() {
+    let bus: TestBus = bt_bus::Bus::new(["frame", "control", "log", "signal"]).unwrap();
+    let seen = Seen::default();
+    let record = seen.clone();
+    let engine = builder(&bus, ScriptedFeed::new(&bus, frames(1)))
+        .queue_capacity(1)
+        .service("gives up", [topic::FRAME], |mut cx| async move {
+            while let Some(delivery) = cx.next().await {
+                if let Event::Frame(_) = delivery.payload {
+                    cx.publish("signal", delivery.payload.clone()).await?;
+                    assert!(cx.publish("signal", delivery.payload.clone()).now_or_never().is_none());
+                }
+            }
+            Ok(())
+        })
+        .service("waits", [topic::FRAME], |mut cx| async move {
+            while let Some(delivery) = cx.next().await {
+                if let Event::Frame(_) = delivery.payload {
+                    cx.publish("signal", delivery.payload.clone()).await?;
+                }
+            }
+            Ok(())
+        })
+        .service("sees", ["signal"], |mut cx| async move {
+            while let Some(delivery) = cx.next().await {
+                record.push(format!("{}#{}", delivery.topic, delivery.seq));
+            }
+            Ok(())
+        })
+        .build()
+        .unwrap();
+    engine.run().await.unwrap();
+    assert_eq!(seen.all(), strings(&["signal#1", "signal#2", "control#1"]));
 }
