@@ -1,7 +1,9 @@
 //! What must wait until the lock is released.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
+use std::vec;
 
 use bt_core::Envelope;
 
@@ -14,6 +16,9 @@ pub(crate) struct After<E> {
     first: Option<Waker>,
     rest: Vec<Deferred<E>>,
 }
+
+/// What is to be done, in order; seen through to its end even if some of it panics.
+struct Rest<'a, E>(vec::Drain<'a, Deferred<E>>);
 
 enum Deferred<E> {
     Wake(Waker),
@@ -48,6 +53,8 @@ impl<E> After<E> {
     }
 
     /// Does it all, in order. Call it without the lock.
+    ///
+    /// A waker is foreign code: one that panics does so here, and those behind it are woken all the same.
     #[inline]
     pub(crate) fn run(&mut self) {
         if self.first.is_some() || !self.rest.is_empty() {
@@ -56,17 +63,35 @@ impl<E> After<E> {
     }
 
     fn run_all(&mut self) {
-        if let Some(waker) = self.first.take() {
-            waker.wake();
-        }
+        let first = self.first.take();
         if self.rest.is_empty() {
+            if let Some(waker) = first {
+                waker.wake();
+            }
             return;
         }
-        for deferred in self.rest.drain(..) {
-            match deferred {
-                Deferred::Wake(waker) => waker.wake(),
-                Deferred::Drop(_) => {}
-            }
+        let mut rest = Rest(self.rest.drain(..));
+        if let Some(waker) = first {
+            waker.wake();
+        }
+        rest.0.by_ref().for_each(Deferred::run);
+    }
+}
+
+impl<E> Deferred<E> {
+    fn run(self) {
+        match self {
+            Deferred::Wake(waker) => waker.wake(),
+            Deferred::Drop(_) => {}
+        }
+    }
+}
+
+impl<E> Drop for Rest<'_, E> {
+    fn drop(&mut self) {
+        // Anything is left only while a panic unwinds, and a second one must not meet it.
+        for deferred in self.0.by_ref() {
+            let _ = catch_unwind(AssertUnwindSafe(|| deferred.run()));
         }
     }
 }
@@ -79,6 +104,51 @@ pub(crate) fn park<E>(slot: &mut Option<Waker>, waker: &Waker, after: &mut After
             if let Some(old) = slot.replace(waker.clone()) {
                 after.drop_waker(old);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    struct Grenade;
+
+    impl Wake for Grenade {
+        fn wake(self: Arc<Self>) {
+            panic!("boom");
+        }
+    }
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_costs_nobody_else_a_wake_up() {
+        let woken = Arc::new(Count::default());
+        for grenades in [[true, false, false], [false, true, false], [true, true, false], [true, true, true]]
+        {
+            let mut after = After::<u32>::new();
+            for grenade in grenades {
+                after.wake(if grenade { Waker::from(Arc::new(Grenade)) } else { woken.clone().into() });
+                after.drop_waker(woken.clone().into());
+            }
+            after.wake(woken.clone().into());
+            let innocent = grenades.iter().filter(|grenade| !**grenade).count() + 1;
+            assert!(catch_unwind(AssertUnwindSafe(|| after.run())).is_err(), "it is not hushed up");
+            assert_eq!(woken.0.swap(0, Ordering::Relaxed), innocent);
+            assert_eq!(Arc::strong_count(&woken), 1);
+            after.wake(woken.clone().into());
+            after.run();
+            assert_eq!(woken.0.swap(0, Ordering::Relaxed), 1, "and it goes on");
         }
     }
 }

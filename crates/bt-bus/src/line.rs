@@ -99,6 +99,15 @@ impl Waiters {
         }
     }
 
+    /// Whether `ticket` was served; if so it is void.
+    pub(crate) fn take_served(&mut self, ticket: Ticket) -> bool {
+        let served = matches!(self.slots[ticket.0], Slot::Served);
+        if served {
+            self.void(ticket);
+        }
+        served
+    }
+
     /// Serves the first of `line`.
     pub(crate) fn serve<E>(&mut self, line: &mut Line, after: &mut After<E>) {
         if let Some((_, ticket)) = line.0.pop_front() {

@@ -56,7 +56,8 @@ impl<E> Publisher<E> {
         Publish::new(self, envelope)
     }
 
-    /// Publishes a message if there is room and nobody waits in line, and gives its sequence number.
+    /// Publishes a message if there is room and nobody waits in line, or on the place that the publisher holds,
+    /// and gives its sequence number.
     ///
     /// # Errors
     /// [`TryPublishError::Full`] with the message; [`TryPublishError::Refused`] if the bus is closed.

@@ -104,6 +104,23 @@ fn nobody_overtakes_a_line() {
 }
 
 #[test]
+fn one_whose_turn_came_may_use_its_place_without_being_polled() {
+    let bus = bus();
+    let mut sub = bus.subscribe("s", &["a"], 1).unwrap();
+    let (mut p, mut q) = (bus.publisher("a").unwrap(), bus.publisher("a").unwrap());
+    fill(&bus, "a", 0);
+    assert_pending!(polled(&mut p).poll());
+    assert!(matches!(p.try_publish(message(1)), Err(TryPublishError::Full(_))), "not its turn yet");
+    let mut next = polled(&mut q);
+    assert_pending!(next.poll());
+    assert_eq!(payloads(&mut sub), [0]);
+    assert_eq!(p.try_publish(message(1)).unwrap(), 2);
+    assert!(matches!(p.try_publish(message(2)), Err(TryPublishError::Full(_))), "one turn, one place");
+    assert_eq!(payloads(&mut sub), [1]);
+    assert!(next.is_woken());
+}
+
+#[test]
 fn one_who_leaves_the_line_is_passed_over() {
     let bus = bus();
     let mut sub = bus.subscribe("s", &["a"], 1).unwrap();

@@ -42,7 +42,8 @@ impl<E> Core<E> {
         Poll::Ready(Ok(()))
     }
 
-    /// Claims up to `places` in all, as many as there is room for; none if others are in line. Never waits.
+    /// Claims up to `places` in all, as many as there is room for; none while it or others are in line. Never
+    /// waits.
     pub(crate) fn reserve_more(
         &mut self,
         topic: usize,
@@ -55,6 +56,8 @@ impl<E> Core<E> {
         let held = match *claim {
             Claim::Holding(held) => held,
             Claim::Nothing => 0,
+            // Its turn may have come since it was polled.
+            Claim::Waiting(ticket) if self.waiters.take_served(ticket) => 1,
             Claim::Waiting(_) => return Ok(0),
         };
         let held = held + self.reserve(topic, places.saturating_sub(held));
