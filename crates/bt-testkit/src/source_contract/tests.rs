@@ -9,7 +9,7 @@ use bt_core::{
     Candle, CandleBatch, CandleSource, Level, LogEvent, Outbox, Series, SourceError, SourceStats,
     StatsHandle, TimeRange, Timeframe, Timestamp,
 };
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use proptest::prelude::*;
 
 use super::SourceContract;
@@ -251,21 +251,31 @@ fn each_fault_of_a_stream_is_found() {
     }
 }
 
-/// A thread that has its say some time after it was asked.
+/// A thread that has its say only once it was asked, and so from outside of a poll.
 #[test]
 fn a_source_with_a_thread_of_its_own_passes() {
     let make = |_| {
-        let (mut sender, receiver) = futures::channel::mpsc::channel(0);
+        let (mut sender, mut receiver) = futures::channel::mpsc::channel(0);
+        let (ask, asked) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             for candle in candles(&[0, 1, 2]) {
-                std::thread::sleep(Duration::from_millis(1));
-                // The receiver is gone when the suite drops the source.
-                if futures::executor::block_on(futures::SinkExt::send(&mut sender, Ok(candle))).is_err() {
+                // Nobody asks, and the receiver is gone, when the suite drops the source.
+                if asked.recv().is_err()
+                    || futures::executor::block_on(futures::SinkExt::send(&mut sender, Ok(candle))).is_err()
+                {
                     break;
                 }
             }
         });
-        bt_core::from_candles(series(), None, receiver)
+        let answers = futures::stream::poll_fn(move |cx| {
+            let polled = receiver.poll_next_unpin(cx);
+            if polled.is_pending() {
+                // The thread is gone when it has said everything.
+                let _ = ask.send(());
+            }
+            polled
+        });
+        bt_core::from_candles(series(), None, answers)
     };
     assert_eq!(verdict(make, &[0, 1, 2]), "");
 }
