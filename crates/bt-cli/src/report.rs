@@ -221,4 +221,4 @@ impl Parts<'_> {
 }
 
 /// What reads the files.
-const DECODER: &str = "arrow2 0.18 pages, own values";
+const DECODER: &str = "bt-data-source 1";

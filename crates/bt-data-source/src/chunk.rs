@@ -1,6 +1,7 @@
 //! Rows on their way from where they were read to where they are cut into batches.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -58,4 +59,9 @@ pub(crate) trait Units: Send {
 
     /// Takes back the columns of the last chunk, which the source has moved past.
     fn passed(&mut self, columns: Arc<Columns>);
+
+    /// The path of a file as it is to be shown, if it is one of these.
+    fn shown(&self, _: &Path) -> Option<Arc<str>> {
+        None
+    }
 }

@@ -131,6 +131,17 @@ pub(crate) fn guarded<T>(
     })
 }
 
+/// Runs what is done around a decoder: a panic in it, say in a waker, is not the file's fault.
+pub(crate) fn guarded_around<T>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, SourceError>,
+) -> Result<T, SourceError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let source = io::Error::other(format!("the thread that read it panicked: {}", message(&*panic)));
+        Err(SourceError::Io { path: path.to_path_buf(), source })
+    })
+}
+
 fn message(panic: &(dyn Any + Send)) -> &str {
     match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(text), _) => text,

@@ -1,6 +1,8 @@
 //! The stream that hands rows on: one for every kind of source.
 
 use std::fmt;
+use std::mem;
+use std::path::Path;
 use std::task::{Context, Poll, ready};
 
 use bt_core::{
@@ -85,9 +87,11 @@ pub(crate) struct RowSource<U> {
 ///    │  └──file──► Logging ──accepted──►  │  ▲
 ///    │                ▲ └────accepted─────┼──┘
 ///    │                └──────remark───────┤
-///    └── end or error ──► Done ◄──error───┘
+///    ├─────error──────► Failing ◄──error──┘
+///    │                     └──accepted──┐
+///    └────────────end────────────────► Done
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum State {
     /// Waits for the next unit.
     Pulling,
@@ -95,6 +99,8 @@ enum State {
     Cutting,
     /// Waits until what the outbox holds is accepted (R29).
     Logging,
+    /// Waits until what it says of this error is accepted (R29), then yields it.
+    Failing(SourceError),
     /// Ended.
     Done,
 }
@@ -126,7 +132,7 @@ impl<U: Units> RowSource<U> {
     }
 
     pub(crate) fn is_terminated(&self) -> bool {
-        self.state == State::Done
+        matches!(self.state, State::Done)
     }
 
     pub(crate) fn size_hint(&self) -> (usize, Option<usize>) {
@@ -137,18 +143,28 @@ impl<U: Units> RowSource<U> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<CandleBatch, SourceError>>> {
-        if self.state == State::Done {
-            return Poll::Ready(None);
+        if !matches!(self.state, State::Failing(_) | State::Done) {
+            match ready!(self.poll_step(cx)) {
+                Some(Err(error)) => self.fail(error),
+                item => {
+                    if item.is_none() {
+                        self.state = State::Done;
+                        self.units = None;
+                    }
+                    // A batch and the end show in the counters when they are seen.
+                    self.stats.publish(self.cutter.stats());
+                    return Poll::Ready(item);
+                }
+            }
         }
-        let item = ready!(self.poll_step(cx));
-        if !matches!(item, Some(Ok(_))) {
-            // An error means done.
-            self.state = State::Done;
-            self.units = None;
+        if let State::Failing(_) = self.state {
+            // If even this is refused, the error at hand is the one that tells more.
+            let _ = ready!(self.outbox.poll_accepted(cx));
         }
-        // A batch, an error and the end show in the counters when they are seen.
-        self.stats.publish(self.cutter.stats());
-        Poll::Ready(item)
+        match mem::replace(&mut self.state, State::Done) {
+            State::Failing(error) => Poll::Ready(Some(Err(error))),
+            _ => Poll::Ready(None),
+        }
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<CandleBatch, SourceError>>> {
@@ -179,10 +195,7 @@ impl<U: Units> RowSource<U> {
                             self.pacer.charge(batch.len());
                             return Poll::Ready(Some(Ok(batch)));
                         }
-                        Step::Say(remark) => {
-                            self.pacer.charge(1);
-                            self.say(&remark);
-                        }
+                        Step::Say(remark) => self.say(&remark),
                         Step::Passed(rows) => self.pacer.charge(rows),
                         Step::Spent(columns) => {
                             // Of rows that are passed over in silence there is nothing else to see.
@@ -199,12 +212,24 @@ impl<U: Units> RowSource<U> {
                     ready!(self.outbox.poll_accepted(cx))?;
                     self.state = State::Cutting;
                 }
-                State::Done => return Poll::Ready(None),
+                State::Failing(_) | State::Done => return Poll::Ready(None),
             }
         }
     }
 
+    /// An error means done, once it has been said.
+    fn fail(&mut self, error: SourceError) {
+        self.stats.publish(self.cutter.stats());
+        let units = self.units.take();
+        let shown = |path: &Path| units.as_ref().and_then(|units| units.shown(path));
+        if let Some(remark) = Remark::of_error(&error, shown) {
+            self.outbox.push(remark.to_event(self.cutter.series()));
+        }
+        self.state = State::Failing(error);
+    }
+
     fn say(&mut self, remark: &Remark) {
+        self.pacer.charge(1);
         self.stats.publish(self.cutter.stats());
         if !self.outbox.is_discarding() {
             self.outbox.push(remark.to_event(self.cutter.series()));

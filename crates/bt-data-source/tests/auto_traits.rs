@@ -3,6 +3,7 @@
 use bt_data_source::{MemoryBuilder, MemorySource};
 
 fn send<T: Send>() {}
+#[cfg(feature = "parquet")]
 fn sync<T: Sync>() {}
 fn unpin<T: Unpin>() {}
 fn is_static<T: 'static>() {}

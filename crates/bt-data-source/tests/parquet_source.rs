@@ -252,6 +252,90 @@ fn r29_nothing_is_handed_on_before_a_log_is_accepted() {
     assert_eq!(recorder.logs()[1].event, "SOURCE_GAP_DETECTED");
 }
 
+/// A corrupt page in the second of two files.
+fn corrupt(second: &std::path::Path) {
+    let mut bytes = fs::read(second).unwrap();
+    bytes[4..200].fill(0xff);
+    fs::write(second, bytes).unwrap();
+}
+
+#[test]
+fn r29_an_error_is_said_before_it_is_yielded_and_the_same_under_any_root() {
+    let [one, two] = ["", "deeper/below"].map(|below| {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join(below);
+        write(&month(&root, 2024, "1"), &minutes("2024-01-31T23:58:00Z", 2), 1000);
+        write(&month(&root, 2024, "2"), &minutes("2024-02-01", 100), 1000);
+        corrupt(&month(&root, 2024, "2"));
+        let range = range("2024-01-01", "2024-03-01");
+        Course::of(ParquetSource::builder(root, series()).range(range))
+    });
+    assert_eq!(one.logs, two.logs);
+    assert!(one.error.is_some());
+    let (position, said) = one.logs.last().unwrap();
+    assert_eq!((*position, said.event, said.level), (2, "SOURCE_FAILED", bt_core::Level::Error));
+    let [
+        ("path", Value::Text(path)),
+        ("row_group", Value::Count(0)),
+        ("column", Value::Text(column)),
+        ("reason", Value::Text(_)),
+    ] = &said.fields[..]
+    else {
+        panic!("{said:?}")
+    };
+    assert!(path.starts_with("exchange=") && path.ends_with("2024-2.parquet"), "{path}");
+    assert_eq!(&column[..], "start_ms");
+}
+
+#[test]
+fn r29_an_error_waits_until_it_was_said() {
+    let (dir, paths) = files(&[minutes("2024-01-01", 100), minutes("2024-01-01T01:40:00Z", 100)], 1000);
+    corrupt(&paths[1]);
+    let gate = Gate::with_permits(1);
+    let sink = RecordingSink::new().with_gate(&gate);
+    let recorder = sink.recorder();
+    let mut source = task::spawn(open(ParquetSource::files(series(), &paths).log(sink)).unwrap());
+    let mut rows = 0;
+    while !gate.is_waited_for() {
+        match source.poll_next() {
+            std::task::Poll::Ready(item) => rows += item.unwrap().unwrap().len(),
+            std::task::Poll::Pending => std::thread::yield_now(),
+        }
+    }
+    assert_pending!(source.poll_next());
+    assert_eq!((rows, recorder.logs().len()), (100, 1));
+    gate.admit(1);
+    assert!(source.is_woken());
+    assert!(assert_ready!(source.poll_next()).unwrap().is_err());
+    assert!(assert_ready!(source.poll_next()).is_none());
+    let logs = recorder.logs();
+    assert_eq!(logs[1].fields[0], ("path", Value::Text("1.parquet".into())));
+    assert!(!format!("{:?}", logs[1]).contains(dir.path().to_str().unwrap()), "{:?}", logs[1]);
+}
+
+#[test]
+fn a_configuration_error_is_not_about_data_and_is_not_said() {
+    let (_dir, paths) = files(&[minutes("2024-01-01", 10)], 100);
+    let pool = ReadPool::builder().memory(1).build().unwrap();
+    let course = Course::of(ParquetSource::files(series(), &paths).pool(&pool));
+    assert!(course.error.is_some() && course.logs.is_empty(), "{course:?}");
+}
+
+#[test]
+fn r36_remarks_about_files_are_work_too() {
+    let files: Vec<_> = vec![Vec::new(); 30];
+    let (_dir, paths) = common::files(&files, 10);
+    let paths = paths.iter().cycle().take(600);
+    let mut source = task::spawn(open(ParquetSource::files(series(), paths)).unwrap());
+    let mut pendings = 0;
+    while source.poll_next().is_pending() {
+        assert!(source.is_woken());
+        pendings += 1;
+    }
+    assert!(pendings >= 2, "{pendings}");
+    assert_eq!(source.stats().snapshot().files, 600);
+}
+
 #[test]
 fn r29_a_sink_that_refuses_ends_the_source() {
     let (_dir, paths) = files(&[minutes("2024-01-01", 3), minutes("2024-01-01T00:03:00Z", 2)], 100);
@@ -348,8 +432,10 @@ proptest! {
             .filter(|(_, log)| log.event != "SOURCE_FILE_OPEN")
             .map(|(position, log)| (*position, log.event, log.sim_time))
             .collect();
+        let failed = course.error.as_ref().map(|_| (course.candles.len(), "SOURCE_FAILED", None));
         let notes: Vec<_> = expected.notes.iter()
             .map(|note| (note.position, note.to_event(&series()).event, note.start))
+            .chain(failed)
             .collect();
         prop_assert_eq!(said, notes);
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::codec::{Codec, Decompressor};
 use super::error::{Fault, corrupt, unsupported};
 use super::pages::{Content, Header, Layout, PageStream, RawBuffer};
-use super::plan::{ChunkPlan, ColumnPlan};
+use super::plan::{ChunkPlan, ColumnPlan, most_page_bytes};
 use super::rle::{BLOCK, Block, Hybrid, Span};
 use super::values::{Encoding, Kind, Source, Values};
 
@@ -269,7 +269,7 @@ impl<'a, R: Read + Seek, K: Kind> ColumnReader<'a, R, K> {
             )));
         }
         let encoding = Encoding::new(encoding)?;
-        let body = self.stream.body(header)?;
+        let body = self.body(header, values)?;
         let body = Part { decompressed: false, range: body };
         let (levels, part) = match layout {
             Layout::Apart { levels, skipped, compressed } => {
@@ -331,13 +331,24 @@ impl<'a, R: Read + Seek, K: Kind> ColumnReader<'a, R, K> {
                 header.uncompressed, self.unread
             )));
         }
-        let body = self.stream.body(header)?;
+        let body = self.body(header, values)?;
         let part =
             self.inflate(self.codec, Part { decompressed: false, range: body }, header.uncompressed)?;
         let bytes = part.of(self.stream.raw, self.decompressed);
         self.kind.dictionary(bytes, values, self.dictionary)?;
         self.has_dictionary = true;
         Ok(())
+    }
+
+    /// Reads a page's body, if its size can be right.
+    fn body(&mut self, header: &Header, values: usize) -> Result<Range<usize>, Fault> {
+        let (bytes, most) = (header.compressed, most_page_bytes(values));
+        if bytes > most {
+            return Err(corrupt(format_args!(
+                "a page of {values} values is said to take {bytes} bytes, expected {most} at most"
+            )));
+        }
+        self.stream.body(header)
     }
 
     /// Decompresses bytes as read to `length` bytes, if they are compressed.

@@ -10,6 +10,9 @@ use super::pages::READ_BLOCK;
 use super::{MAX_PAGE_BYTES, MAX_ROW_GROUP_ROWS};
 use crate::ColumnNames;
 
+/// Most characters of a column's name in a text.
+const NAME_CHARS: usize = 64;
+
 /// What a column is to a candle, in the order in which columns are decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -127,11 +130,12 @@ impl FilePlan {
     }
 
     /// An upper estimate of the bytes that decoding rows of `group` takes beside the columns it fills: the
-    /// block read, one page and its dictionary. By the footer's claims, bounded by the limits.
+    /// block read, one page and its dictionary. By the footer's claims, bounded by what its rows can need.
     pub(crate) fn transient_bytes(&self, group: usize) -> usize {
+        let bound = most_page_bytes(self.group_rows(group)).min(MAX_PAGE_BYTES);
         let most = |size: fn(&ChunkPlan) -> u64| {
             let largest = self.chunks(group).iter().map(size).max().unwrap_or(0);
-            usize::try_from(largest).map_or(MAX_PAGE_BYTES, |bytes| bytes.min(MAX_PAGE_BYTES))
+            usize::try_from(largest).map_or(bound, |bytes| bytes.min(bound))
         };
         // A chunk may be a single page, and its values may all be in the dictionary.
         most(|c| c.compressed).max(READ_BLOCK) + 2 * most(|c| c.uncompressed)
@@ -144,6 +148,12 @@ impl FilePlan {
     pub(super) fn chunks(&self, group: usize) -> &[ChunkPlan] {
         &self.chunks[group * self.columns.len()..][..self.columns.len()]
     }
+}
+
+/// More than any page of so many values takes, compressed or not: no encoding of these types takes 16 bytes for
+/// one, a dictionary may hold some that no row has, and what cannot be compressed grows a little.
+pub(super) fn most_page_bytes(values: usize) -> usize {
+    16 * (values + (64 << 10))
 }
 
 impl ChunkPlan {
@@ -167,7 +177,7 @@ impl ChunkPlan {
             _ => data_offset,
         };
         let inside = offset >= 4 && offset.checked_add(compressed).is_some_and(|end| end <= data_end);
-        if rows > 0 && !inside {
+        if !inside && (rows > 0 || compressed > 0) {
             return Err(corrupt(format_args!(
                 "it is said to have {compressed} bytes from {offset} on, but the data ends at {data_end}"
             )));
@@ -205,7 +215,7 @@ fn choose(leaves: &[Leaf<'_>], names: &ColumnNames) -> Result<(Vec<ColumnPlan>, 
                     .iter()
                     .filter(|l| l.top)
                     .take(20)
-                    .map(|l| String::from_utf8_lossy(l.name))
+                    .map(|l| String::from_utf8_lossy(l.name).chars().take(NAME_CHARS).collect::<String>())
                     .collect();
                 return Err(place(unsupported(format_args!(
                     "the file does not have it at the top of its schema, only: {}",

@@ -71,7 +71,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The element type and length of a list. Every element takes a byte at least, so the length is at most
-    /// what remains.
+    /// what remains. An empty list has whatever type it likes: some writers give 0.
     pub(super) fn list(&mut self) -> Result<(Wire, usize), Fault> {
         let head = self.byte()?;
         let length = match head >> 4 {
@@ -79,6 +79,7 @@ impl<'a> Cursor<'a> {
             short => u64::from(short),
         };
         match usize::try_from(length) {
+            Ok(0) => Ok((Wire::new(head & 15).unwrap_or(Wire::Struct), 0)),
             Ok(length) if length <= self.remaining() => Ok((Wire::new(head & 15)?, length)),
             _ => Err(corrupt(format_args!("a list of {length} elements does not fit the metadata"))),
         }
@@ -223,6 +224,20 @@ mod tests {
             .unwrap();
         assert_eq!((int, text, flag), (Some(-2), Some(&b"ab"[..]), Some(true)));
         assert_eq!(cursor.remaining(), 1);
+    }
+
+    #[test]
+    fn an_empty_list_may_be_of_any_element_type() {
+        for bytes in [&[0x00][..], &[0x0d], &[0xf0, 0]] {
+            let mut cursor = Cursor::new(bytes);
+            let (_, length) = cursor.list().unwrap();
+            assert_eq!((length, cursor.remaining()), (0, 0));
+            let mut fields = vec![0x19];
+            fields.extend(bytes);
+            fields.push(0);
+            Cursor::new(&fields).fields(|_, _, _| Ok(false)).unwrap();
+        }
+        assert!(Cursor::new(&[0x10, 1]).list().is_err());
     }
 
     #[test]

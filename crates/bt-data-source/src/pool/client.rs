@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bt_core::{Columns, SourceError};
 
 use super::ReadPool;
-use super::state::{Id, Parcel, Reading};
+use super::job::{Id, Parcel, Reading};
 use crate::chunk::{Unit, Units};
 use crate::files::Entry;
 
@@ -131,6 +132,13 @@ impl Units for PoolUnits {
     fn passed(&mut self, columns: Arc<Columns>) {
         self.passed += std::mem::take(&mut self.current);
         self.lent.push_back(columns);
+    }
+
+    fn shown(&self, path: &Path) -> Option<Arc<str>> {
+        self.reading.entries.iter().find_map(|entry| match entry {
+            Entry::File(info) if info.path() == path => Some(Arc::clone(&info.shown)),
+            _ => None,
+        })
     }
 }
 

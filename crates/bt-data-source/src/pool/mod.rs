@@ -1,6 +1,7 @@
 //! The threads that list, read and decode files, and the memory that they share.
 
 mod client;
+mod job;
 mod state;
 mod unit;
 mod worker;
@@ -14,8 +15,9 @@ use bt_core::{ConfigError, SourceError};
 use tokio::sync::oneshot;
 
 pub(crate) use self::client::PoolUnits;
-pub(crate) use self::state::Reading;
-use self::state::{Finished, Id, Parcel, State, Work};
+pub(crate) use self::job::Reading;
+use self::job::{Finished, Id, Parcel, Work};
+use self::state::State;
 use self::unit::Unit;
 
 const THREADS: usize = 2;
@@ -71,6 +73,8 @@ pub struct PoolStats {
     pub reserved_peak: u64,
     /// Units of work that were started, a unit being rows of one file.
     pub units_started: u64,
+    /// Whether a thread is at work, or work waits for one.
+    pub busy: bool,
 }
 
 impl ReadPool {
@@ -108,10 +112,11 @@ impl ReadPool {
             reserved: state.reserved,
             reserved_peak: state.peak,
             units_started: state.started,
+            busy: state.is_busy(),
         }
     }
 
-    /// Has a thread of the pool do something, ahead of all units. If the future is dropped before a thread
+    /// Has a thread of the pool do something, ahead of all reading ahead. If the future is dropped before a thread
     /// gets to it, it is not done.
     pub(crate) fn offload<T, F>(
         &self,

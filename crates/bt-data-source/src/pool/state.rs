@@ -6,63 +6,12 @@ use std::task::{Context, Poll, Waker};
 
 use bt_core::{Columns, ConfigError, SourceError, Timestamp};
 
+use super::job::{Finished, Id, Job, Parcel, Reading, Task, Work};
 use super::unit::{self, Cursor, SLICE_ROWS, Unit};
-use crate::ColumnNames;
-use crate::check::Rules;
-use crate::chunk::Chunk;
 use crate::decode::FilePlan;
-use crate::files::Entry;
 
 /// Units of the usual size that a source may be ahead of what it was asked for.
 const READ_AHEAD: u64 = 3;
-
-/// What a source reads, and how.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) names: ColumnNames,
-    pub(crate) rules: Rules,
-    /// Most rows of a chunk.
-    pub(crate) chunk_rows: usize,
-}
-
-/// Names a client, in order of registration.
-pub(super) type Id = u64;
-
-/// Something that is not a unit of a client: listing, footers.
-pub(super) type Task = Box<dyn FnOnce() + Send>;
-
-/// What waits for a thread.
-pub(super) enum Work {
-    Task(Task),
-    Unit(Job),
-}
-
-/// A unit that a thread has taken on.
-pub(super) struct Job {
-    pub(super) id: Id,
-    pub(super) reading: Arc<Reading>,
-    pub(super) unit: Unit,
-    /// The footer of the unit's file, if it was read before.
-    pub(super) plan: Option<Arc<FilePlan>>,
-    /// Columns to use again.
-    pub(super) buffers: Vec<Columns>,
-}
-
-/// A decoded chunk, and the bytes that are reserved for it.
-#[derive(Debug)]
-pub(super) struct Parcel {
-    pub(super) entry: usize,
-    pub(super) chunk: Chunk,
-    pub(super) bytes: u64,
-}
-
-/// What comes back at the end of a unit.
-pub(super) struct Finished {
-    pub(super) plan: Option<Arc<FilePlan>>,
-    pub(super) buffers: Vec<Columns>,
-    pub(super) error: Option<SourceError>,
-}
 
 /// A source that is read for.
 ///
@@ -75,6 +24,8 @@ struct Client {
     /// Bytes of the smallest next unit; `None` if there is none.
     least: Option<u64>,
     slot: u64,
+    /// The most that decoding for it takes beside the rows.
+    transient: u64,
     held: u64,
     /// Bytes reserved for the unit that a thread works on and has not delivered yet.
     in_flight: Option<u64>,
@@ -115,8 +66,8 @@ pub(super) struct State {
     next_id: Id,
     slots: u64,
     excess: u64,
-    /// Largest transient of all clients so far.
-    transient: u64,
+    /// The transients of the clients there are, and how many have each.
+    transients: BTreeMap<u64, usize>,
     pub(super) reserved: u64,
     pub(super) peak: u64,
     pub(super) started: u64,
@@ -138,7 +89,7 @@ impl State {
             next_id: 0,
             slots: 0,
             excess: 0,
-            transient: 0,
+            transients: BTreeMap::new(),
             reserved: 0,
             peak: 0,
             started: 0,
@@ -153,7 +104,8 @@ impl State {
 
     /// The least budget that will do for the clients there are.
     pub(super) fn floor(&self) -> u64 {
-        self.slots.saturating_add(self.transient.saturating_mul(self.threads as u64))
+        let transient = self.transients.last_key_value().map_or(0, |(most, _)| *most);
+        self.slots.saturating_add(transient.saturating_mul(self.threads as u64))
     }
 
     pub(super) fn check_budget(&self) -> Result<(), ConfigError> {
@@ -182,11 +134,12 @@ impl State {
         self.next_id += 1;
         let (slot, transient) = unit::largest(&reading.entries);
         self.slots = self.slots.saturating_add(slot);
-        self.transient = self.transient.max(transient);
+        *self.transients.entry(transient).or_default() += 1;
         let client = Client {
             cursor: Cursor::default(),
             least: Cursor::default().least(&reading.entries),
             slot,
+            transient,
             held: 0,
             in_flight: None,
             ready: VecDeque::new(),
@@ -212,6 +165,10 @@ impl State {
         self.excess -= client.excess();
         self.reserved -= client.held;
         self.slots = self.slots.saturating_sub(client.slot);
+        match self.transients.get_mut(&client.transient) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.transients.remove(&client.transient)),
+        }
         Some(client)
     }
 
@@ -254,12 +211,23 @@ impl State {
 
     /// Whether an idle thread should be woken.
     pub(super) fn needs_thread(&self) -> bool {
-        self.idle > 0 && (!self.tasks.is_empty() || self.candidate().is_some())
+        self.idle > 0 && self.has_work()
     }
 
-    /// Takes on the next work.
+    /// Whether a thread is at work, or work waits for one.
+    pub(super) fn is_busy(&self) -> bool {
+        self.idle < self.threads || self.has_work()
+    }
+
+    fn has_work(&self) -> bool {
+        !self.tasks.is_empty() || self.candidate().is_some()
+    }
+
+    /// Takes on the next work. What is being waited for goes before tasks, those before reading ahead.
     pub(super) fn next_work(&mut self) -> Option<Work> {
-        if let Some(task) = self.tasks.pop_front() {
+        if self.lanes[Lane::Waiting as usize].is_empty()
+            && let Some(task) = self.tasks.pop_front()
+        {
             return Some(Work::Task(task));
         }
         let id = self.candidate()?;
@@ -411,7 +379,11 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ColumnNames;
+    use crate::check::Rules;
     use crate::check::{Run, Verdict};
+    use crate::chunk::Chunk;
+    use crate::files::Entry;
     use crate::files::FileInfo;
     use bt_core::{TimeRange, Timeframe};
     use futures::task::noop_waker_ref;
@@ -468,6 +440,37 @@ mod tests {
         assert!(job(&mut state).is_none());
         assert!(done(&mut state, waited, 500));
         assert!(poll(&mut state, ids[0]).is_ready());
+    }
+
+    #[test]
+    fn a_client_that_is_waited_for_goes_before_tasks_and_tasks_before_reading_ahead() {
+        let mut state = State::new(1 << 30, false, 1);
+        let ids = [10, 20].map(|from| state.register(reading(from, 9)));
+        state.tasks.push_back(Box::new(|| {}));
+        assert!(poll(&mut state, ids[1]).is_pending());
+        assert_eq!(job(&mut state).unwrap().id, ids[1]);
+        assert!(matches!(state.next_work(), Some(Work::Task(_))));
+        assert_eq!(job(&mut state).unwrap().id, ids[0]);
+    }
+
+    #[test]
+    fn r37_the_floor_is_that_of_the_clients_there_are() {
+        let mut state = State::new(1 << 30, false, 2);
+        let ids = [3, 7, 7].map(|transient| {
+            let mut reading = reading(10, 9);
+            for entry in &mut Arc::get_mut(&mut reading).unwrap().entries {
+                if let Entry::File(info) = entry {
+                    info.transient = transient;
+                }
+            }
+            state.register(reading)
+        });
+        let slots = |count: u64| count * 100 * ROW;
+        assert_eq!(state.floor(), slots(3) + 2 * 7);
+        for (id, floor) in ids.into_iter().rev().zip([slots(2) + 14, slots(1) + 6, 0]) {
+            drop(state.remove(id));
+            assert_eq!(state.floor(), floor);
+        }
     }
 
     #[test]

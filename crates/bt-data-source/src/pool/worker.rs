@@ -1,57 +1,44 @@
 //! What the threads of a pool do.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bt_core::{Columns, SourceError};
 
 use super::Shared;
-use super::state::{Finished, Job, Parcel, Work};
+use super::job::{Finished, Job, Parcel, Work};
 use super::unit::{self, Part};
 use crate::check::{self, Raw, RowFault};
 use crate::chunk::Chunk;
 use crate::decode::{self, FilePlan, RawChunk, Scratch, Slice};
-use crate::files::{Entry, FileInfo, guarded};
+use crate::files::{Entry, FileInfo, guarded, guarded_around};
 
-/// Works until the pool closes.
+/// Works until the pool closes. No panic ends it: others wait for what it would have done next.
 pub(super) fn run(shared: &Shared) {
     let mut scratch = Scratch::default();
     while let Some(work) = shared.next_work() {
-        match work {
+        // Whoever waits for a task is told by its answer's being dropped; a unit was finished before.
+        let _ = catch_unwind(AssertUnwindSafe(|| match work {
             Work::Task(task) => task(),
             Work::Unit(job) => read(shared, job, &mut scratch),
-        }
+        }));
     }
 }
 
-/// Reads a unit, and delivers it part by part.
-fn read(shared: &Shared, job: Job, scratch: &mut Scratch) {
-    let Job { id, reading, unit, mut plan, mut buffers } = job;
-    let error = match &reading.entries[unit.entry] {
+/// Reads a unit, and finishes it whatever happens.
+fn read(shared: &Shared, mut job: Job, scratch: &mut Scratch) {
+    let reading = Arc::clone(&job.reading);
+    let error = match &reading.entries[job.unit.entry] {
         Entry::File(info) => {
-            tracing::debug!(path = %info.path().display(), rows = unit.rows(), "unit started");
-            let read = guarded(info.path(), || {
-                let mut file = info.open()?;
-                let plan = match &plan {
-                    Some(plan) => Arc::clone(plan),
-                    None => Arc::clone(plan.insert(Arc::new(info.plan(&mut file, &reading.names)?))),
-                };
-                for part in &unit.parts {
-                    let chunks = read_part(&mut file, info, &plan, part, &reading, scratch, &mut buffers)?;
-                    let parcel = |chunk: Chunk| Parcel {
-                        entry: unit.entry,
-                        bytes: unit::bytes(chunk.rows.len()),
-                        chunk,
-                    };
-                    if !shared.deliver(id, chunks.into_iter().map(parcel).collect()) {
-                        tracing::debug!(path = %info.path().display(), "unit given up");
-                        break;
-                    }
+            let read = guarded_around(info.path(), || {
+                let read = read_parts(shared, &mut job, info, scratch);
+                if let Err(error) = &read {
+                    tracing::debug!(%error, "unit failed");
                 }
-                Ok(())
+                read
             });
-            if let Err(error) = &read {
-                tracing::debug!(%error, "unit failed");
+            if read.is_err() {
                 // It may have been left in the middle of something.
                 *scratch = Scratch::default();
             }
@@ -60,7 +47,37 @@ fn read(shared: &Shared, job: Job, scratch: &mut Scratch) {
         // Units are made of files only.
         Entry::Missing { .. } => None,
     };
+    let Job { id, unit, plan, buffers, .. } = job;
     shared.finish(id, &unit, Finished { plan, buffers, error });
+}
+
+/// Reads a unit, and delivers it part by part.
+fn read_parts(
+    shared: &Shared,
+    job: &mut Job,
+    info: &FileInfo,
+    scratch: &mut Scratch,
+) -> Result<(), SourceError> {
+    let Job { id, reading, unit, plan, buffers } = job;
+    tracing::debug!(path = %info.path().display(), rows = unit.rows(), "unit started");
+    let (mut file, plan) = guarded(info.path(), || {
+        let mut file = info.open()?;
+        let plan = match plan {
+            Some(plan) => Arc::clone(plan),
+            None => Arc::clone(plan.insert(Arc::new(info.plan(&mut file, &reading.names)?))),
+        };
+        Ok((file, plan))
+    })?;
+    for part in &unit.parts {
+        let chunks =
+            guarded(info.path(), || read_part(&mut file, info, &plan, part, reading, scratch, buffers))?;
+        let parcel = |chunk: Chunk| Parcel { entry: unit.entry, bytes: unit::bytes(chunk.rows.len()), chunk };
+        if !shared.deliver(*id, chunks.into_iter().map(parcel).collect()) {
+            tracing::debug!(path = %info.path().display(), "unit given up");
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn read_part(

@@ -126,12 +126,14 @@ struct Chunk {
     codec: i64,
     pages: Vec<Page>,
     values: i64,
+    /// Bytes that the footer claims for the pages once decompressed.
+    uncompressed: i64,
 }
 
 const PRICES: [f64; 4] = [10.0, 11.0, 12.0, 13.0];
 
 fn column(name: &'static str, pages: Vec<Page>) -> Chunk {
-    Chunk { name, physical: 5, repetition: 0, codec: 0, pages, values: 4 }
+    Chunk { name, physical: 5, repetition: 0, codec: 0, pages, values: 4, uncompressed: 1000 }
 }
 
 /// Four candles, a minute each.
@@ -185,7 +187,7 @@ impl File {
                 (1, V::Int(column.physical)),
                 (4, V::Int(column.codec)),
                 (5, V::Int(column.values)),
-                (6, V::Int(1000)),
+                (6, V::Int(column.uncompressed)),
                 (7, V::Int((file.data.len() - from) as i64)),
                 (9, V::Int(from as i64)),
             ]);
@@ -410,6 +412,21 @@ fn sizes_are_claims() {
 }
 
 #[test]
+fn r37_a_lying_footer_raises_no_floor_beyond_what_its_rows_need() {
+    let transient = |uncompressed| {
+        let columns: Vec<_> = candles().into_iter().map(|c| Chunk { uncompressed, ..c }).collect();
+        let bytes = File::new(&columns).bytes();
+        let plan = FilePlan::read(&mut std::io::Cursor::new(bytes), &ColumnNames::default()).unwrap();
+        plan.transient_bytes(0)
+    };
+    assert_eq!(transient(1 << 50), transient(2 << 20));
+    assert!(transient(1 << 50) < 4 << 20, "{}", transient(1 << 50));
+    assert!(transient(100) < transient(1000));
+    let page = Page { body: vec![0; 2 << 20], uncompressed: Some(32), ..Page::data(4, 0, vec![]) };
+    fails(vec![page], "a page of 4 values is said to take 2097152 bytes");
+}
+
+#[test]
 fn compressed_pages_must_fill_what_they_claim() {
     let body = plain(&PRICES);
     let block = lz4_flex::block::compress(&body);
@@ -497,6 +514,14 @@ fn schemas_that_contradict_themselves_are_refused() {
     assert!(text.contains("row group 0 has 6 columns, the schema 7"), "{text}");
     let text = broken(|f| f.schema.extend((0..70_000).map(|_| leaf("x", 5, 1))));
     assert!(text.contains("the schema has 70007 elements"), "{text}");
+}
+
+#[test]
+fn long_names_are_cut_in_texts() {
+    let mut file = File::new(&candles());
+    file.schema[5] = leaf(&"x".repeat(1000), 5, 0);
+    let text = read(&file.bytes()).unwrap_err();
+    assert!(text.contains(&"x".repeat(64)) && !text.contains(&"x".repeat(65)), "{text}");
 }
 
 #[test]

@@ -1,0 +1,60 @@
+//! What goes to the threads and what comes back.
+
+use std::sync::Arc;
+
+use bt_core::{Columns, SourceError};
+
+use super::unit::Unit;
+use crate::ColumnNames;
+use crate::check::Rules;
+use crate::chunk::Chunk;
+use crate::decode::FilePlan;
+use crate::files::Entry;
+
+/// What a source reads, and how.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) names: ColumnNames,
+    pub(crate) rules: Rules,
+    /// Most rows of a chunk.
+    pub(crate) chunk_rows: usize,
+}
+
+/// Names a client, in order of registration.
+pub(super) type Id = u64;
+
+/// Something that is not a unit of a client: listing, footers.
+pub(super) type Task = Box<dyn FnOnce() + Send>;
+
+/// What waits for a thread.
+pub(super) enum Work {
+    Task(Task),
+    Unit(Job),
+}
+
+/// A unit that a thread has taken on.
+pub(super) struct Job {
+    pub(super) id: Id,
+    pub(super) reading: Arc<Reading>,
+    pub(super) unit: Unit,
+    /// The footer of the unit's file, if it was read before.
+    pub(super) plan: Option<Arc<FilePlan>>,
+    /// Columns to use again.
+    pub(super) buffers: Vec<Columns>,
+}
+
+/// A decoded chunk, and the bytes that are reserved for it.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) entry: usize,
+    pub(super) chunk: Chunk,
+    pub(super) bytes: u64,
+}
+
+/// What comes back at the end of a unit.
+pub(super) struct Finished {
+    pub(super) plan: Option<Arc<FilePlan>>,
+    pub(super) buffers: Vec<Columns>,
+    pub(super) error: Option<SourceError>,
+}
