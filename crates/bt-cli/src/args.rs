@@ -276,6 +276,20 @@ pub(crate) struct EngineArgs {
     /// How long services may take over one frame
     #[arg(long, value_name = "D", default_value = "30s", value_parser = duration)]
     pub(crate) barrier_limit: Duration,
+    /// How often the journal is forced to the disk
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) fsync: FsyncArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FsyncArg {
+    /// When the system sees fit
+    #[default]
+    Never,
+    /// Every second
+    Interval,
+    /// Before an event counts as written
+    Always,
 }
 
 /// Lengths of the sample strategy's moving averages, in bars.

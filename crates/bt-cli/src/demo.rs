@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bt_bus::FsyncPolicy;
 use bt_core::{Instrument, TimeRange, Timeframe};
 use bt_data_source::{ColumnNames, MissingPolicy, Synth, SynthConfig};
 use bt_feeder::{Align, Fill, OnSourceError};
@@ -56,6 +57,7 @@ pub(crate) async fn demo(args: DemoArgs, ui: &Ui) -> Result<(), Failure> {
         strategy: Some(Sma { fast: 12, slow: 48 }),
         max_frames: None,
         barrier_limit: Duration::from_secs(30),
+        fsync: FsyncPolicy::Never,
         format: Format::None,
         output: OutputArgs { out: "-".into(), time_unit: TimeUnit::Rfc3339 },
         record: RecordArgs {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bt_bus::{Journal, JournalSink};
+use bt_bus::{FsyncPolicy, Journal, JournalConfig, JournalSink};
 
 use crate::args::RecordArgs;
 use crate::failure::{Failure, chain};
@@ -14,7 +14,7 @@ pub(crate) struct JournalSlot(Arc<Mutex<Option<Journal>>>);
 impl JournalSlot {
     /// Makes the journal, if one is wanted.
     pub(crate) fn create(&self, record: &RecordArgs) -> Result<(), Failure> {
-        *self.lock() = create(record)?;
+        *self.lock() = create(record, FsyncPolicy::Never)?;
         Ok(())
     }
 
@@ -39,6 +39,7 @@ impl JournalSlot {
 }
 
 /// The journal, if one is wanted.
-pub(crate) fn create(record: &RecordArgs) -> Result<Option<Journal>, Failure> {
-    record.log.as_ref().map(Journal::create).transpose().map_err(|error| Failure::Run(chain(&error)))
+pub(crate) fn create(record: &RecordArgs, fsync: FsyncPolicy) -> Result<Option<Journal>, Failure> {
+    let create = |path| JournalConfig::new().with_fsync(fsync).create(path);
+    record.log.as_ref().map(create).transpose().map_err(|error| Failure::Run(chain(&error)))
 }

@@ -1,13 +1,14 @@
 //! `bt run`: the feed through the engine to services.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bt_bus::Bus;
+use bt_bus::{Bus, FsyncPolicy};
 use bt_core::{BoxError, Control, Event, EventBus, FrameFeed, Level, LogEvent, SimClock, topic};
 use bt_engine::{Ended, Engine, RunReport, ServiceContext};
 use bt_feeder::BarFeed;
 
-use crate::args::{Format, OutputArgs, RecordArgs, RunArgs, Sma, Ui};
+use crate::args::{Format, FsyncArg, OutputArgs, RecordArgs, RunArgs, Sma, Ui};
 use crate::failure::{Failure, chain};
 use crate::journal;
 use crate::output::{Output, OutputEnd};
@@ -22,11 +23,22 @@ use crate::watch::{Watch, Watched};
 pub(crate) async fn run(args: RunArgs, ui: &Ui) -> Result<(), Failure> {
     let RunArgs { input, feed, engine, format, output, record, machine, .. } = args;
     let report = record.report.clone();
+    if format.is_none() && output.out != Path::new("-") {
+        let out = output.out.display();
+        return Err(Failure::usage(format!(
+            "--out {out} without --format, expected csv, jsonl, parquet or none"
+        )));
+    }
     let plan = Plan {
         settings: Settings::new(input, &feed, &machine)?,
         strategy: engine.strategy,
         max_frames: engine.max_frames,
         barrier_limit: engine.barrier_limit,
+        fsync: match engine.fsync {
+            FsyncArg::Never => FsyncPolicy::Never,
+            FsyncArg::Interval => FsyncPolicy::Interval(Duration::from_secs(1)),
+            FsyncArg::Always => FsyncPolicy::Always,
+        },
         format: format.unwrap_or(Format::None),
         output,
         record,
@@ -42,6 +54,7 @@ pub(crate) struct Plan {
     pub(crate) strategy: Option<Sma>,
     pub(crate) max_frames: Option<u64>,
     pub(crate) barrier_limit: Duration,
+    pub(crate) fsync: FsyncPolicy,
     pub(crate) format: Format,
     pub(crate) output: OutputArgs,
     pub(crate) record: RecordArgs,
@@ -97,7 +110,7 @@ impl Plan {
     }
 
     async fn begin(self, tally: &Tally, meter: Meter) -> Result<Begun, Failure> {
-        let Plan { settings, strategy, max_frames, barrier_limit, format, output, record } = self;
+        let Plan { settings, strategy, max_frames, barrier_limit, fsync, format, output, record } = self;
         let signals = Signals::listen()?;
         let bus: Bus<Event> = Bus::new(topic::ALL)?;
         let feed = settings
@@ -105,7 +118,7 @@ impl Plan {
             .await?;
         let watch = Watch::new(feed.series(), meter.over(settings.range));
         // Only what can work touches files that are there.
-        let journal = journal::create(&record)?;
+        let journal = journal::create(&record, fsync)?;
         let (writer, end) = Output::create(format, &output, feed.series())?.unzip();
 
         let mut builder = Engine::builder()

@@ -271,6 +271,13 @@ fn r11_r25_a_corrupt_file_ends_the_run_or_its_series() {
 }
 
 #[test]
+fn a_file_for_frames_wants_a_format() {
+    let output = feed("run").args(["--out", "frames.csv"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--format"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_configuration_file_is_overridden_by_flags() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("run.toml");
@@ -329,6 +336,44 @@ fn a_journal_that_cannot_be_written_ends_the_run() {
         let output = feed(command).args(["--format", "none", "--log", "/dev/full"]).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{command}");
         assert!(stderr(&output).contains("events were not written"), "{}", stderr(&output));
+    }
+}
+
+/// A signal in the middle of the work: an orderly end, whose record adds up.
+#[cfg(unix)]
+#[test]
+fn r33_a_signal_ends_the_work_in_order() {
+    for (command, kill, code) in [("run", "-TERM", 143), ("frames", "-INT", 130)] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let fifo = path("fifo");
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        // It cannot end before it is told to: nobody reads what it writes until then.
+        let mut child = feed(command)
+            .args(["--from", "2024-01-01", "--to", "2024-03-01", "--format", "csv"])
+            .args([
+                Path::new("--out"),
+                &fifo,
+                Path::new("--log"),
+                &path("log"),
+                Path::new("--report"),
+                &path("report"),
+            ])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut reader = std::fs::File::open(&fifo).unwrap();
+        reader.read_exact(&mut [0; 10]).unwrap();
+        assert!(Command::new("kill").args([kill, &child.id().to_string()]).status().unwrap().success());
+        // What is on its way is written, so it has to be read.
+        std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{command}");
+        let report = json(&path("report"));
+        assert_eq!(report["ended"], "signal", "{command}");
+        assert_eq!(
+            report["logs"]["published"],
+            std::fs::read_to_string(path("log")).unwrap().lines().count()
+        );
     }
 }
 
