@@ -44,14 +44,8 @@ fn read(path: &Path, command: &str, given: &ArgMatches) -> Result<Vec<OsString>,
                 path.display()
             )));
         }
-        match place_of(key, command, given) {
-            Place::ThisCommand { given: true } => continue,
-            Place::AnotherCommand => {
-                tracing::info!(key, command, "a key of another command");
-                continue;
-            }
-            // What is unknown is refused, with a suggestion, by the parser of options.
-            Place::ThisCommand { given: false } | Place::Nowhere => {}
+        if is_passed_over(key, command, given) {
+            continue;
         }
         let values = match value {
             Value::Array(values) => values.as_slice(),
@@ -91,30 +85,19 @@ fn written(value: &Value) -> Option<Written> {
     })
 }
 
-/// Where a key belongs.
-enum Place {
-    ThisCommand { given: bool },
-    AnotherCommand,
-    Nowhere,
-}
-
-fn place_of(key: &str, command: &str, given: &ArgMatches) -> Place {
+/// Whether a key is on the command line, or of another command that takes a configuration: one file serves all.
+/// What no command knows is refused, with a suggestion, by the parser of options.
+fn is_passed_over(key: &str, command: &str, given: &ArgMatches) -> bool {
     let definition = Cli::command();
     let has = |command: &clap::Command| {
         command.get_arguments().chain(definition.get_arguments()).any(|arg| arg.get_long() == Some(key))
     };
     if definition.find_subcommand(command).is_some_and(&has) {
         // The name of an option's value is its long name with underscores.
-        let given = given.value_source(&key.replace('-', "_")) == Some(ValueSource::CommandLine);
-        Place::ThisCommand { given }
-    } else if definition
-        .get_subcommands()
-        .any(|other| other.get_arguments().any(|arg| arg.get_id() == "config") && has(other))
-    {
-        Place::AnotherCommand
-    } else {
-        Place::Nowhere
+        return given.value_source(&key.replace('-', "_")) == Some(ValueSource::CommandLine);
     }
+    let takes_one = |other: &&clap::Command| other.get_arguments().any(|arg| arg.get_id() == "config");
+    definition.get_subcommands().filter(takes_one).any(has)
 }
 
 #[cfg(test)]
