@@ -1,11 +1,10 @@
 //! What must wait until the lock is released.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::task::Waker;
 use std::vec;
 
-use bt_core::Envelope;
+use crate::run::Run;
 
 /// What a transition of the core leaves to be done once the lock is released.
 ///
@@ -28,7 +27,7 @@ enum Deferred<E> {
 #[expect(dead_code, reason = "held only to be dropped later")]
 enum Dropped<E> {
     Waker(Waker),
-    Envelope(Arc<Envelope<E>>),
+    Run(Run<E>),
 }
 
 impl<E> After<E> {
@@ -48,8 +47,8 @@ impl<E> After<E> {
         self.rest.push(Deferred::Drop(Dropped::Waker(waker)));
     }
 
-    pub(crate) fn drop_envelope(&mut self, envelope: Arc<Envelope<E>>) {
-        self.rest.push(Deferred::Drop(Dropped::Envelope(envelope)));
+    pub(crate) fn drop_run(&mut self, run: Run<E>) {
+        self.rest.push(Deferred::Drop(Dropped::Run(run)));
     }
 
     /// Does it all, in order. Call it without the lock.
@@ -111,6 +110,7 @@ pub(crate) fn park<E>(slot: &mut Option<Waker>, waker: &Waker, after: &mut After
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 

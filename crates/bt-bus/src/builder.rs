@@ -1,24 +1,22 @@
 //! Setting up a bus.
 
 use std::fmt;
-use std::marker::PhantomData;
-use std::sync::Arc;
 
-use bt_core::{ConfigError, topic};
+use bt_core::{ConfigError, LogEvent, TopicName};
 
 use crate::Bus;
+use crate::core::{Announcer, MakePayload};
 
 /// Registers the topics of a [`Bus`], which are known before anything is published (R31).
 #[must_use = "a builder does nothing unless built"]
 pub struct BusBuilder<E> {
     topics: Vec<String>,
-    log: Option<String>,
-    payload: PhantomData<fn(E)>,
+    log: Option<(String, MakePayload<E>)>,
 }
 
 impl<E> BusBuilder<E> {
     pub(crate) fn new() -> Self {
-        BusBuilder { topics: Vec::new(), log: None, payload: PhantomData }
+        BusBuilder { topics: Vec::new(), log: None }
     }
 
     /// Registers a topic.
@@ -33,9 +31,13 @@ impl<E> BusBuilder<E> {
         self
     }
 
-    /// Says which of the topics takes the logs. Unless told, it is [`topic::LOG`], if that is registered.
-    pub fn log_topic(mut self, name: impl Into<String>) -> Self {
-        self.log = Some(name.into());
+    /// Says which of the topics takes the logs. Without one, nobody can log, and what is dropped by policy is
+    /// counted but not announced.
+    pub fn log_topic(mut self, name: impl Into<String>) -> Self
+    where
+        E: From<LogEvent>,
+    {
+        self.log = Some((name.into(), E::from));
         self
     }
 
@@ -45,7 +47,7 @@ impl<E> BusBuilder<E> {
     /// [`ConfigError::Missing`] without a topic; [`ConfigError::Invalid`] for a topic that is registered twice
     /// or has no name, and for a log topic that is not registered.
     pub fn build(self) -> Result<Bus<E>, ConfigError> {
-        let BusBuilder { topics, log, payload: _ } = self;
+        let BusBuilder { topics, log } = self;
         if topics.is_empty() {
             return Err(ConfigError::Missing { what: "topic" });
         }
@@ -58,30 +60,33 @@ impl<E> BusBuilder<E> {
                 return Err(invalid("each topic once"));
             }
         }
-        let find = |wanted: &str| topics.iter().position(|name| name == wanted);
-        let log = match log {
-            None => find(topic::LOG),
-            Some(value) => match find(&value) {
+        let announcer = match log {
+            None => None,
+            Some((value, payload)) => match topics.iter().position(|name| *name == value) {
                 None => {
                     let expected = "one of the registered topics";
                     return Err(ConfigError::Invalid { option: "log_topic", value, expected });
                 }
-                found => found,
+                Some(log) => Some(Announcer { log, payload }),
             },
         };
-        Ok(Bus::from_topics(topics.into_iter().map(Arc::from).collect(), log))
+        Ok(Bus::from_topics(topics.iter().map(|name| TopicName::new(name)).collect(), announcer))
     }
 }
 
 impl<E> fmt::Debug for BusBuilder<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BusBuilder").field("topics", &self.topics).field("log", &self.log).finish()
+        f.debug_struct("BusBuilder")
+            .field("topics", &self.topics)
+            .field("log", &self.log.as_ref().map(|(name, _)| name))
+            .finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bt_core::Event;
 
     #[test]
     fn r31_topics_are_checked() {
@@ -89,7 +94,7 @@ mod tests {
         assert!(matches!(build(&[]), ConfigError::Missing { what: "topic" }));
         assert_eq!(build(&["a", "b", "a"]).to_string(), "invalid topic `a`, expected each topic once");
         assert_eq!(build(&["a", ""]).to_string(), "invalid topic ``, expected a name");
-        let unknown = Bus::<u8>::builder().topic("a").log_topic("b").build().unwrap_err();
+        let unknown = Bus::<Event>::builder().topic("a").log_topic("b").build().unwrap_err();
         assert_eq!(unknown.to_string(), "invalid log_topic `b`, expected one of the registered topics");
     }
 }

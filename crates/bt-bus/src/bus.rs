@@ -8,11 +8,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bt_core::{
-    BoxLogSink, BusError, BusStats, ConfigError, EventBus, LogEvent, Message, StuckSubscription, topic,
+    BoxLogSink, BusError, BusStats, ConfigError, Drain, Event, EventBus, LogEvent, Message,
+    StuckSubscription, TopicName, topic,
 };
 
 use crate::after::After;
+use crate::core::Announcer;
 use crate::shared::Shared;
+use crate::subscriber::Terms;
 use crate::{
     BusBuilder, ComponentLog, Delivery, Drops, Idle, Policy, Publisher, Subscription, SubscriptionConfig,
 };
@@ -30,7 +33,8 @@ pub struct Bus<E> {
 }
 
 impl<E> Bus<E> {
-    /// A bus with `topics`. The one called [`topic::LOG`], if there is one, takes the logs.
+    /// A bus with `topics`, none of which takes logs: for that there is the [builder](Bus::builder), and
+    /// [`for_engine`](Bus::for_engine).
     ///
     /// # Errors
     /// [`ConfigError`] if there is no topic, or one twice.
@@ -43,13 +47,13 @@ impl<E> Bus<E> {
         BusBuilder::new()
     }
 
-    pub(crate) fn from_topics(topics: Box<[Arc<str>]>, log: Option<usize>) -> Self {
-        Bus { shared: Arc::new(Shared::new(topics, log)) }
+    pub(crate) fn from_topics(topics: Box<[TopicName]>, announcer: Option<Announcer<E>>) -> Self {
+        Bus { shared: Arc::new(Shared::new(topics, announcer)) }
     }
 
     /// Names of the topics, in order of registration.
     pub fn topics(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.shared.topics.iter().map(|name| &**name)
+        self.shared.topics.iter().map(|name| name.as_str())
     }
 
     /// A publisher for `topic`. Keep it: it is what makes publishing cheap.
@@ -91,7 +95,8 @@ impl<E> Bus<E> {
     /// [`BusError::Closed`]; [`BusError::Other`] with a [`ConfigError`] for a capacity of 0, for no topic at
     /// all, and for a policy that drops logs without [`SubscriptionConfig::with_lossy_log`].
     pub fn subscribe_with(&self, config: SubscriptionConfig) -> Result<Subscription<E>, BusError> {
-        let SubscriptionConfig { name, topics: wanted, capacity, policy, lossy_log } = config;
+        let SubscriptionConfig { name, topics: wanted, capacity, policy, block_limit: limit, lossy_log } =
+            config;
         let invalid = |option, value: String, expected| {
             BusError::Other(Box::new(ConfigError::Invalid { option, value, expected }))
         };
@@ -122,9 +127,9 @@ impl<E> Bus<E> {
         if core.has_subscriber(&name) {
             return Err(BusError::DuplicateSubscription { name });
         }
-        let index = core.subscribe(name.into(), &topics, capacity, policy);
+        let (index, progress) = core.subscribe(Terms { name: name.into(), topics, capacity, policy, limit });
         drop(core);
-        Ok(Subscription::new(Arc::clone(&self.shared), index))
+        Ok(Subscription::new(Arc::clone(&self.shared), index, progress))
     }
 
     /// Ready when no queue holds an envelope and no delivery is unacknowledged (R28).
@@ -161,13 +166,15 @@ impl<E> Bus<E> {
         }
     }
 
-    /// Refuses further publishes (R31). What is queued is still delivered; then subscriptions end.
+    /// Refuses further publishes (R31). What is queued is still delivered, or discarded, as `drain` says; then
+    /// subscriptions end. A closed bus may be closed once more to discard.
     ///
     /// Reservations are void: a publisher that was promised room and has not sent is refused like one that
-    /// waits, so nothing is accepted after this returns, and nothing accepted is lost.
-    pub fn close(&self) {
+    /// waits, so nothing is accepted after this returns. With [`Drain::Deliver`] nothing accepted is lost; with
+    /// [`Drain::Discard`] it counts as undelivered, and only what is taken already holds up the barrier.
+    pub fn close(&self, drain: Drain) {
         let mut after = After::new();
-        self.shared.lock().close(&mut after);
+        self.shared.lock().close(drain, &mut after);
         after.run();
     }
 
@@ -178,17 +185,16 @@ impl<E> Bus<E> {
 
     /// The counters, as one consistent snapshot.
     pub fn stats(&self) -> BusStats {
-        self.shared.lock().stats(&self.shared.topics)
+        self.shared.lock().stats()
     }
 
     /// What was dropped by policy (R27): each subscription and topic that lost anything.
     pub fn drops(&self) -> Vec<Drops> {
         let core = self.shared.lock();
-        let name = |topic: usize| self.shared.topics[topic].clone();
         core.drops()
             .map(|(subscription, topic, dropped)| Drops {
-                subscription: subscription.clone(),
-                topic: name(topic),
+                subscription: Arc::clone(subscription),
+                topic,
                 dropped,
             })
             .collect()
@@ -197,6 +203,14 @@ impl<E> Bus<E> {
     /// Who holds up the barrier now; in order of subscribing.
     pub fn stuck(&self) -> Vec<StuckSubscription> {
         self.shared.lock().stuck(&self.shared.topics)
+    }
+}
+
+impl Bus<Event> {
+    /// A bus with the topics of an engine ([`topic::ALL`]), of which [`topic::LOG`] takes the logs.
+    pub fn for_engine() -> Self {
+        let made = Bus::builder().topics(topic::ALL).log_topic(topic::LOG).build();
+        made.expect("the topics are distinct, and the log is one of them")
     }
 }
 
@@ -234,8 +248,8 @@ impl<E: From<LogEvent> + Send + Sync + 'static> EventBus for Bus<E> {
         Bus::idle(self)
     }
 
-    fn close(&self) {
-        Bus::close(self);
+    fn close(&self, drain: Drain) {
+        Bus::close(self, drain);
     }
 
     fn stats(&self) -> BusStats {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bt_core::{LogError, LogEvent, Timestamp};
+use bt_core::{LogError, LogEvent, Message, Timestamp};
 use futures_sink::Sink;
 
 use crate::Publisher;
@@ -47,8 +47,8 @@ impl<E: From<LogEvent>> Sink<LogEvent> for ComponentLog<E> {
             Some(instant) => (instant, Stamp::Own),
             None => (Timestamp::EPOCH, Stamp::Latest),
         };
-        let mut envelope = self.publisher.envelope(instant, event.into());
-        self.publisher.send(&mut envelope, stamp).map(|_| ()).map_err(LogError::Refused)
+        let message = Message { instant, payload: event.into() };
+        self.publisher.send(message, stamp).map(|_| ()).map_err(LogError::Refused)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<(), LogError>> {

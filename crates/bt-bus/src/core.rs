@@ -1,40 +1,46 @@
 //! The bus without its lock.
 
+mod announcing;
 mod barrier;
 mod publishing;
 mod subscribing;
 
-use std::sync::Arc;
 use std::task::Waker;
 
-use bt_core::{Envelope, Timestamp};
+use bt_core::{Envelope, LogEvent, Timestamp, TopicName};
 
 use crate::line::{Line, Waiters};
+use crate::losses::Losses;
 use crate::subscriber::Subscriber;
 
 /// The whole state of a bus, as a plain machine: every operation runs to its end, and what it leaves to be
 /// done without the lock goes into an [`After`](crate::after::After).
 ///
 /// # Invariants
-/// - `outstanding` is the sum of queued and unacknowledged envelopes.
 /// - A blocking subscriber's `reserved` is the sum of its topics' `reserved`, and queue plus reservations stay
 ///   within its capacity (but for reservations that are older than the subscription).
-/// - The first in a topic's line waits because some queue of that topic has no room.
+/// - The first in a topic's line waits because some queue of that topic had no room; each such queue's handle
+///   tells when it makes some.
+/// - While anyone waits for the bus to be idle, every subscriber is watched.
 pub(crate) struct Core<E> {
     topics: Vec<Topic>,
     /// All that ever were; their indices are never given to others.
     subscribers: Vec<Subscriber<E>>,
     waiters: Waiters,
+    losses: Losses,
+    announcer: Option<Announcer<E>>,
     /// Tasks that wait for the bus to be idle.
     idlers: Vec<(u64, Waker)>,
     idler_tickets: u64,
-    outstanding: usize,
+    watched: bool,
     latest: Timestamp,
     closed: bool,
 }
 
 struct Topic {
+    name: TopicName,
     published: u64,
+    watermark: Option<Timestamp>,
     /// Living subscribers, in order of subscribing.
     subscribers: Vec<usize>,
     /// Places that publishers hold in each of its queues.
@@ -42,14 +48,26 @@ struct Topic {
     line: Line,
 }
 
+/// Makes a payload of what the bus itself has to say.
+pub(crate) type MakePayload<E> = fn(LogEvent) -> E;
+
+/// How the bus itself logs.
+#[derive(Debug)]
+pub(crate) struct Announcer<E> {
+    /// The topic.
+    pub(crate) log: usize,
+    pub(crate) payload: MakePayload<E>,
+}
+
 /// The bus is closed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Closed;
 
 /// What a queue has for its subscriber.
-pub(crate) enum Taken<E> {
-    /// An envelope and its place in the ledger.
-    Envelope(Arc<Envelope<E>>, usize),
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fetched {
+    /// Something; the handle has it.
+    Some,
     /// Nothing now.
     Empty,
     /// Nothing any more.
@@ -57,15 +75,24 @@ pub(crate) enum Taken<E> {
 }
 
 impl<E> Core<E> {
-    pub(crate) fn new(topics: usize) -> Self {
-        let topic = || Topic { published: 0, subscribers: Vec::new(), reserved: 0, line: Line::default() };
+    pub(crate) fn new(topics: &[TopicName], announcer: Option<Announcer<E>>) -> Self {
+        let topic = |&name| Topic {
+            name,
+            published: 0,
+            watermark: None,
+            subscribers: Vec::new(),
+            reserved: 0,
+            line: Line::default(),
+        };
         Core {
-            topics: (0..topics).map(|_| topic()).collect(),
+            topics: topics.iter().map(topic).collect(),
             subscribers: Vec::new(),
             waiters: Waiters::default(),
+            losses: Losses::new(announcer.is_some()),
+            announcer,
             idlers: Vec::new(),
             idler_tickets: 0,
-            outstanding: 0,
+            watched: false,
             latest: Timestamp::EPOCH,
             closed: false,
         }
@@ -79,4 +106,14 @@ pub(crate) enum Stamp {
     Own,
     /// The latest that was published on the bus before it.
     Latest,
+}
+
+impl Topic {
+    /// The next envelope.
+    #[inline]
+    fn envelope<E>(&mut self, instant: Timestamp, payload: E) -> Envelope<E> {
+        self.published += 1;
+        self.watermark = self.watermark.max(Some(instant));
+        Envelope { topic: self.name, seq: self.published, instant, payload }
+    }
 }

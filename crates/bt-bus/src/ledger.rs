@@ -1,71 +1,86 @@
 //! Who holds what.
 
-/// Deliveries that were taken and are not yet acknowledged, oldest first.
+use std::collections::{BTreeMap, VecDeque};
+
+/// Which envelopes a subscriber's handle has fetched and not acknowledged.
 ///
-/// A doubly linked list in a `Vec`: deliveries may be acknowledged in any order, the oldest must be known at
-/// any time, and the space must not grow past the number that is held at a time.
-#[derive(Debug)]
+/// They count from the subscriber's beginning, in the order of the queue. Most are acknowledged in that order,
+/// and one number says how far; those that others overtook are stragglers, each on record. So the space does
+/// not grow past the number that is held at a time.
+#[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// The first entry is the ring's anchor: `newer` is the oldest delivery, `older` the newest.
-    entries: Vec<Entry>,
-    /// First of the unused entries, chained by `newer`; the anchor if there is none.
-    free: usize,
-    len: usize,
+    /// Stretches of consecutive numbers of one topic, oldest first.
+    stretches: VecDeque<Stretch>,
+    /// The count at which the first of them begins.
+    base: u64,
+    stragglers: BTreeMap<u64, Entry>,
 }
 
+/// An envelope: index of its topic, and its number there.
+pub(crate) type Entry = (usize, u64);
+
 #[derive(Debug)]
-struct Entry {
-    older: usize,
-    newer: usize,
+struct Stretch {
     topic: usize,
     seq: u64,
+    len: u64,
 }
 
-const ANCHOR: usize = 0;
-
 impl Ledger {
-    pub(crate) fn new() -> Self {
-        let anchor = Entry { older: ANCHOR, newer: ANCHOR, topic: 0, seq: 0 };
-        Ledger { entries: vec![anchor], free: ANCHOR, len: 0 }
+    /// Notes that `len` envelopes of `topic`, from `seq` on, were fetched, when all before `acked` are
+    /// acknowledged or stragglers.
+    #[inline]
+    pub(crate) fn fetch(&mut self, topic: usize, seq: u64, len: u64, acked: u64) {
+        while let Some(first) = self.stretches.front()
+            && self.base + first.len <= acked
+        {
+            self.base += first.len;
+            self.stretches.pop_front();
+        }
+        match self.stretches.back_mut() {
+            Some(last) if last.topic == topic && last.seq + last.len == seq => last.len += len,
+            _ => self.stretches.push_back(Stretch { topic, seq, len }),
+        }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    /// The envelope at `count`, if it was fetched and is not long acknowledged.
+    pub(crate) fn at(&self, count: u64) -> Option<Entry> {
+        let mut past = count.checked_sub(self.base)?;
+        for stretch in &self.stretches {
+            if past < stretch.len {
+                return Some((stretch.topic, stretch.seq + past));
+            }
+            past -= stretch.len;
+        }
+        None
     }
 
-    /// Enters a delivery and returns where.
-    pub(crate) fn enter(&mut self, topic: usize, seq: u64) -> usize {
-        let newest = self.entries[ANCHOR].older;
-        let entry = Entry { older: newest, newer: ANCHOR, topic, seq };
-        let at = if self.free == ANCHOR {
-            self.entries.push(entry);
-            self.entries.len() - 1
-        } else {
-            let at = self.free;
-            self.free = self.entries[at].newer;
-            self.entries[at] = entry;
-            at
-        };
-        self.entries[newest].newer = at;
-        self.entries[ANCHOR].older = at;
-        self.len += 1;
-        at
+    /// Those from `from` to before `to` were overtaken.
+    pub(crate) fn overtake(&mut self, from: u64, to: u64) {
+        for count in from..to {
+            if let Some(entry) = self.at(count) {
+                self.stragglers.insert(count, entry);
+            }
+        }
     }
 
-    /// Strikes out the delivery that was entered at `at`.
-    pub(crate) fn strike(&mut self, at: usize) {
-        let Entry { older, newer, .. } = self.entries[at];
-        self.entries[older].newer = newer;
-        self.entries[newer].older = older;
-        self.entries[at].newer = self.free;
-        self.free = at;
-        self.len -= 1;
+    /// Stragglers from `from` to before `to` are acknowledged.
+    pub(crate) fn strike(&mut self, from: u64, to: u64) {
+        for count in from..to {
+            self.stragglers.remove(&count);
+        }
     }
 
-    /// Topic and sequence number of the oldest delivery.
-    pub(crate) fn oldest(&self) -> Option<(usize, u64)> {
-        let at = self.entries[ANCHOR].newer;
-        (at != ANCHOR).then(|| (self.entries[at].topic, self.entries[at].seq))
+    /// Number of stragglers.
+    #[inline]
+    pub(crate) fn stragglers(&self) -> u64 {
+        self.stragglers.len() as u64
+    }
+
+    /// The oldest before `fetched` that is not acknowledged, when all before `acked` are or are stragglers.
+    pub(crate) fn oldest(&self, acked: u64, fetched: u64) -> Option<Entry> {
+        let next = || if acked < fetched { self.at(acked) } else { None };
+        self.stragglers.values().next().copied().or_else(next)
     }
 }
 
@@ -75,26 +90,26 @@ mod tests {
 
     #[test]
     fn the_oldest_is_known_whatever_the_order_of_acknowledgement() {
-        let mut ledger = Ledger::new();
-        let at: Vec<usize> = (1..=4).map(|seq| ledger.enter(7, seq)).collect();
-        ledger.strike(at[1]);
-        assert_eq!(ledger.oldest(), Some((7, 1)));
-        ledger.strike(at[0]);
-        assert_eq!(ledger.oldest(), Some((7, 3)));
-        ledger.strike(at[3]);
-        assert_eq!((ledger.oldest(), ledger.len()), (Some((7, 3)), 1));
-        ledger.strike(at[2]);
-        assert_eq!((ledger.oldest(), ledger.len()), (None, 0));
+        let mut ledger = Ledger::default();
+        ledger.fetch(7, 1, 2, 0);
+        ledger.fetch(8, 5, 2, 0);
+        assert_eq!((ledger.oldest(0, 4), ledger.oldest(0, 0)), (Some((7, 1)), None));
+        ledger.overtake(0, 2); // The third was acknowledged first.
+        assert_eq!((ledger.oldest(3, 4), ledger.stragglers()), (Some((7, 1)), 2));
+        ledger.strike(0, 1);
+        assert_eq!(ledger.oldest(3, 4), Some((7, 2)));
+        ledger.strike(1, 2);
+        assert_eq!((ledger.oldest(3, 4), ledger.oldest(4, 4)), (Some((8, 6)), None));
     }
 
     #[test]
     fn one_that_is_kept_does_not_make_it_grow() {
-        let mut ledger = Ledger::new();
-        ledger.enter(0, 1);
-        for seq in 2..1_000 {
-            let at = ledger.enter(0, seq);
-            ledger.strike(at);
+        let mut ledger = Ledger::default();
+        ledger.fetch(0, 1, 2, 0);
+        ledger.overtake(0, 1); // The second was acknowledged.
+        for count in 2..1_000 {
+            ledger.fetch(0, 2 * count, 1, count);
         }
-        assert_eq!((ledger.oldest(), ledger.entries.len()), (Some((0, 1)), 3));
+        assert_eq!((ledger.oldest(1_000, 1_000), ledger.stretches.len()), (Some((0, 1)), 1));
     }
 }

@@ -18,7 +18,7 @@
 //! ```
 //! use std::time::Duration;
 //! use bt_bus::Bus;
-//! use bt_core::{Message, Timestamp};
+//! use bt_core::{Drain, Message, Timestamp};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), bt_core::BusError> {
@@ -49,7 +49,7 @@
 //!     ticks.publish(Message { instant, payload: price }).await?;
 //!     bus.barrier(Duration::from_secs(30)).await?; // The signal was published, and printed.
 //! }
-//! bus.close();
+//! bus.close(Drain::Deliver);
 //! strategy.await.unwrap()?;
 //! assert_eq!(printer.await.unwrap(), ["tick 1: 99", "tick 2: 101", "signal 1: 101"]);
 //! # Ok(())
@@ -61,22 +61,30 @@ mod builder;
 mod bus;
 mod component_log;
 mod core;
+mod deliveries;
 mod delivery;
 mod drops;
 mod idle;
 mod journal;
 mod ledger;
 mod line;
+mod link;
+mod losses;
+mod patience;
 mod policy;
+mod progress;
 mod publish;
 mod publisher;
+mod run;
 mod shared;
 mod subscriber;
 mod subscription;
+mod sync;
 
 pub use builder::BusBuilder;
 pub use bus::Bus;
 pub use component_log::ComponentLog;
+pub use deliveries::Deliveries;
 pub use delivery::Delivery;
 pub use drops::Drops;
 pub use idle::Idle;

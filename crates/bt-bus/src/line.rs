@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use crate::after::{After, park};
 
-/// A publisher's claim to places in the queues of its topic.
+/// A publisher's claim to a place in the queues of its topic.
 ///
 /// ```text
 ///            no room             room came free
@@ -15,13 +15,13 @@ use crate::after::{After, park};
 ///      └──────── sent, given back, or closed ───┘
 /// ```
 ///
-/// `Nothing` has no place and waits for none; `Waiting` stands in the topic's line; `Holding` has places in
+/// `Nothing` has no place and waits for none; `Waiting` stands in the topic's line; `Holding` has a place in
 /// every queue of the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     Nothing,
     Waiting(Ticket),
-    Holding(usize),
+    Holding,
 }
 
 /// Names one who waits.
@@ -36,6 +36,10 @@ impl Line {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// When the first in line came, by count of arrivals on the whole bus.
@@ -69,6 +73,12 @@ impl Waiters {
         self.waiting == 0
     }
 
+    /// A number later than that of everyone who has come.
+    pub(crate) fn arrive(&mut self) -> u64 {
+        self.arrivals += 1;
+        self.arrivals
+    }
+
     /// Joins `line` at its end.
     pub(crate) fn join(&mut self, line: &mut Line, waker: &Waker) -> Ticket {
         let slot = Slot::InLine(Some(waker.clone()));
@@ -79,8 +89,7 @@ impl Waiters {
             self.slots.push(slot);
             self.slots.len() - 1
         };
-        line.0.push_back((self.arrivals, Ticket(at)));
-        self.arrivals += 1;
+        line.0.push_back((self.arrive(), Ticket(at)));
         self.waiting += 1;
         Ticket(at)
     }

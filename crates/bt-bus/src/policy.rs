@@ -1,6 +1,11 @@
 //! What a subscription is asked to be.
 
+use std::time::Duration;
+
 /// What happens to an envelope for which a subscription's queue has no room (R27).
+///
+/// What is dropped is counted ([`Bus::drops`](crate::Bus::drops)) and, on a bus with a log, announced there by
+/// `BUS_DROPPED`, which comes before whatever is logged next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Policy {
@@ -27,6 +32,7 @@ pub struct SubscriptionConfig {
     pub(crate) topics: Vec<String>,
     pub(crate) capacity: usize,
     pub(crate) policy: Policy,
+    pub(crate) block_limit: Option<Duration>,
     pub(crate) lossy_log: bool,
 }
 
@@ -41,6 +47,7 @@ impl SubscriptionConfig {
             topics: topics.into_iter().map(Into::into).collect(),
             capacity: Self::CAPACITY,
             policy: Policy::default(),
+            block_limit: None,
             lossy_log: false,
         }
     }
@@ -56,6 +63,14 @@ impl SubscriptionConfig {
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Sets how long a publisher waits for room in this queue under [`Policy::Block`]; after that it gets
+    /// [`BusError::Blocked`](bt_core::BusError::Blocked). Without a limit it waits for as long as it takes.
+    #[must_use]
+    pub fn with_block_limit(mut self, limit: Duration) -> Self {
+        self.block_limit = Some(limit);
         self
     }
 

@@ -3,24 +3,23 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use bt_core::{BusError, Envelope, Message};
+use bt_core::{BusError, Message};
 
 use crate::Publisher;
-use crate::core::{Closed, Stamp};
 
 /// Future of [`Publisher::publish`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Publish<'a, E> {
     publisher: &'a mut Publisher<E>,
-    envelope: Option<Arc<Envelope<E>>>,
+    /// Until it is published.
+    message: Option<Message<E>>,
 }
 
 impl<'a, E> Publish<'a, E> {
-    pub(crate) fn new(publisher: &'a mut Publisher<E>, envelope: Arc<Envelope<E>>) -> Self {
-        Publish { publisher, envelope: Some(envelope) }
+    pub(crate) fn new(publisher: &'a mut Publisher<E>, message: Message<E>) -> Self {
+        Publish { publisher, message: Some(message) }
     }
 }
 
@@ -30,28 +29,9 @@ impl<E> Future for Publish<'_, E> {
     /// # Panics
     /// If polled after it was ready.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Publish { publisher, envelope } = self.get_mut();
-        let parked = envelope.as_mut().expect("`Publish` polled after completion");
-        let Publisher { shared, topic, claim, after } = &mut **publisher;
-        let mut core = shared.lock();
-        // With room and nobody in line, which is the rule, this is the only time the lock is taken.
-        let sent = match core.publish(*topic, claim, parked, Stamp::Own, after) {
-            Ok(None) => match core.poll_reserve(*topic, claim, cx.waker(), after) {
-                Poll::Ready(Ok(())) => core.publish(*topic, claim, parked, Stamp::Own, after),
-                Poll::Ready(Err(Closed)) => Err(Closed),
-                Poll::Pending => Ok(None),
-            },
-            sent => sent,
-        };
-        drop(core);
-        after.run();
-        let seq = ready!(match sent {
-            Ok(None) => Poll::Pending,
-            Ok(Some(seq)) => Poll::Ready(Ok(seq)),
-            Err(Closed) => Poll::Ready(Err(shared.closed(*topic))),
-        });
-        *envelope = None;
-        Poll::Ready(seq)
+        let Publish { publisher, message } = self.get_mut();
+        assert!(message.is_some(), "`Publish` polled after completion");
+        publisher.poll_publish(cx, message)
     }
 }
 

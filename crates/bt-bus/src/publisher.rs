@@ -4,14 +4,15 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use bt_core::{BusError, Envelope, Message, Timestamp};
+use bt_core::{BusError, Message};
 use futures_sink::Sink;
 
 use crate::after::After;
-use crate::core::{Closed, Stamp};
+use crate::core::{Closed, Core, Stamp};
 use crate::line::Claim;
+use crate::patience::Patience;
 use crate::shared::Shared;
 use crate::{Publish, TryPublishError};
 
@@ -25,17 +26,22 @@ use crate::{Publish, TryPublishError};
 ///
 /// There is no line across topics: a publisher that waits for one queue keeps nobody from another that has
 /// room. So a consumer can always publish to queues with room, whoever waits for its own.
+///
+/// Whichever way it waits: on a tokio runtime, a queue with a limit
+/// ([`with_block_limit`](crate::SubscriptionConfig::with_block_limit)) that leaves it without room for that long
+/// makes it fail with [`BusError::Blocked`], and it gives up its place in line. It may try again.
 #[must_use = "sinks do nothing unless polled"]
 pub struct Publisher<E> {
-    pub(crate) shared: Arc<Shared<E>>,
-    pub(crate) topic: usize,
-    pub(crate) claim: Claim,
-    pub(crate) after: After<E>,
+    shared: Arc<Shared<E>>,
+    topic: usize,
+    claim: Claim,
+    patience: Patience,
+    after: After<E>,
 }
 
 impl<E> Publisher<E> {
     pub(crate) fn new(shared: Arc<Shared<E>>, topic: usize) -> Self {
-        Publisher { shared, topic, claim: Claim::Nothing, after: After::new() }
+        Publisher { shared, topic, claim: Claim::Nothing, patience: Patience::default(), after: After::new() }
     }
 
     /// Name of the topic.
@@ -46,14 +52,13 @@ impl<E> Publisher<E> {
     /// Publishes a message, waiting for room, and gives its sequence number.
     ///
     /// # Errors
-    /// [`BusError::Closed`].
+    /// [`BusError::Closed`], [`BusError::Blocked`].
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has not published, the message is gone, and the place in line is given
     /// up. To keep the message, use the `Sink`.
     pub fn publish(&mut self, message: Message<E>) -> Publish<'_, E> {
-        let envelope = self.envelope(message.instant, message.payload);
-        Publish::new(self, envelope)
+        Publish::new(self, message)
     }
 
     /// Publishes a message if there is room and nobody waits in line, or on the place that the publisher holds,
@@ -62,70 +67,99 @@ impl<E> Publisher<E> {
     /// # Errors
     /// [`TryPublishError::Full`] with the message; [`TryPublishError::Refused`] if the bus is closed.
     pub fn try_publish(&mut self, message: Message<E>) -> Result<u64, TryPublishError<E>> {
-        let held = self.shared.lock().reserve_more(self.topic, &mut self.claim, 1);
-        match held {
-            Err(Closed) => Err(TryPublishError::Refused(self.refused())),
-            Ok(0) => Err(TryPublishError::Full(message)),
-            Ok(_) => {
-                let mut envelope = self.envelope(message.instant, message.payload);
-                self.send(&mut envelope, Stamp::Own).map_err(TryPublishError::Refused)
-            }
+        let mut message = Some(message);
+        match (self.try_send(&mut message, Stamp::Own), message) {
+            (Ok(Some(seq)), _) => Ok(seq),
+            (Ok(None), Some(message)) => Err(TryPublishError::Full(message)),
+            (Ok(None) | Err(Closed), _) => Err(TryPublishError::Refused(self.refused())),
         }
     }
 
     /// Publishes all of `messages`, in order, and leaves it empty.
     ///
-    /// As many as there is room for are queued under one lock, with nothing of others between them; for the
-    /// rest it waits.
+    /// As many as there is room for are queued under one lock, with nothing of others between them, at little
+    /// more than the cost of one; for the rest it waits. The envelopes of a batch share their memory, which is
+    /// given back when the last of them is.
     ///
     /// # Errors
-    /// [`BusError::Closed`]; what was not published is still in `messages`.
+    /// [`BusError::Closed`], [`BusError::Blocked`]; what was not published is still in `messages`.
     ///
     /// # Cancel safety
     /// What was not published stays in `messages`; the place in line is given up.
     pub async fn publish_batch(&mut self, messages: &mut Vec<Message<E>>) -> Result<(), BusError> {
         // Given up on, it gives its place back: one that nobody polls for would hold up everyone behind it.
         let this = GiveBack(self);
-        while !messages.is_empty() {
-            poll_fn(|cx| this.0.poll_place(cx)).await?;
-            let held = this.0.shared.lock().reserve_more(this.0.topic, &mut this.0.claim, messages.len());
-            let count = held.map_err(|Closed| this.0.refused())?.min(messages.len());
-            let mut envelopes: Vec<_> = messages
-                .drain(..count)
-                .map(|message| this.0.envelope(message.instant, message.payload))
-                .collect();
-            if let Err(error) = this.0.send_all(&mut envelopes) {
-                // Closed since room was found. Those that were refused are shared with nobody.
-                let refused = envelopes.into_iter().filter_map(Arc::into_inner);
-                let refused = refused.map(|e| Message { instant: e.instant, payload: e.payload });
-                messages.splice(0..0, refused);
-                return Err(error);
-            }
-        }
-        Ok(())
+        poll_fn(|cx| {
+            this.0.poll_core(cx, |core, topic, claim, after, cx| {
+                core.poll_publish_batch(topic, claim, messages, cx.waker(), after)
+            })
+        })
+        .await
     }
 
     /// Ready when there is a place for one message in every queue, which is held from then on.
     pub(crate) fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BusError>> {
-        let Self { shared, topic, claim, after } = self;
-        let polled = shared.lock().poll_reserve(*topic, claim, cx.waker(), after);
-        after.run();
-        polled.map_err(|Closed| shared.closed(*topic))
+        self.poll_core(cx, |core, topic, claim, after, cx| core.poll_reserve(topic, claim, cx.waker(), after))
     }
 
-    /// An envelope that lacks its sequence number. Made before the lock is taken: it allocates.
+    /// Ready when `message` is published.
     #[inline]
-    pub(crate) fn envelope(&self, instant: Timestamp, payload: E) -> Arc<Envelope<E>> {
-        let topic = Arc::clone(&self.shared.topics[self.topic]);
-        Arc::new(Envelope { topic, seq: 0, instant, payload })
+    pub(crate) fn poll_publish(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message<E>>,
+    ) -> Poll<Result<u64, BusError>> {
+        self.poll_core(cx, |core, topic, claim, after, cx| {
+            // With room and nobody in line, which is the rule, this is all.
+            if let Some(seq) = core.publish(topic, claim, message, Stamp::Own, after)? {
+                return Poll::Ready(Ok(seq));
+            }
+            ready!(core.poll_reserve(topic, claim, cx.waker(), after))?;
+            match core.publish(topic, claim, message, Stamp::Own, after)? {
+                Some(seq) => Poll::Ready(Ok(seq)),
+                None => Poll::Pending,
+            }
+        })
+    }
+
+    /// Asks the core, and gives up when that takes longer than a subscription allows.
+    #[inline]
+    fn poll_core<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ask: impl FnOnce(&mut Core<E>, usize, &mut Claim, &mut After<E>, &Context<'_>) -> Poll<Result<T, Closed>>,
+    ) -> Poll<Result<T, BusError>> {
+        let Self { shared, topic, claim, after, .. } = self;
+        let polled = ask(&mut shared.lock(), *topic, claim, after, cx);
+        after.run();
+        match polled {
+            Poll::Ready(answer) => {
+                self.patience.rest();
+                Poll::Ready(answer.map_err(|Closed| self.refused()))
+            }
+            Poll::Pending => self.poll_blocked(cx).map(Err),
+        }
+    }
+
+    /// Ready when a subscription has left no room for longer than it allows.
+    #[cold]
+    fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<BusError> {
+        loop {
+            let limit = self.shared.lock().patience(self.topic);
+            let waited = ready!(self.patience.poll_over(limit, cx));
+            let blocker = self.shared.lock().blocker(self.topic, waited);
+            // If it has made room, another may lack it, with a longer limit.
+            let Some(subscription) = blocker else { continue };
+            self.patience.rest();
+            self.give_back();
+            let (subscription, topic) = (subscription.to_string(), self.topic().to_owned());
+            return Poll::Ready(BusError::Blocked { subscription, topic, limit: waited });
+        }
     }
 
     /// Sends on the place that is held.
-    pub(crate) fn send(&mut self, envelope: &mut Arc<Envelope<E>>, stamp: Stamp) -> Result<u64, BusError> {
-        let Self { shared, topic, claim, after } = self;
-        let sent = shared.lock().publish(*topic, claim, envelope, stamp, after);
-        after.run();
-        match sent {
+    pub(crate) fn send(&mut self, message: Message<E>, stamp: Stamp) -> Result<u64, BusError> {
+        match self.try_send(&mut Some(message), stamp) {
             Ok(Some(seq)) => Ok(seq),
             Ok(None) => Err(BusError::Other(
                 format!("no room reserved on topic `{}`, expected a ready `poll_ready` first", self.topic())
@@ -135,19 +169,19 @@ impl<E> Publisher<E> {
         }
     }
 
-    /// Sends all on places that are held, under one lock, so that a close comes before or after all of them.
-    fn send_all(&mut self, envelopes: &mut [Arc<Envelope<E>>]) -> Result<(), BusError> {
-        let Self { shared, topic, claim, after } = self;
-        let sent = shared.lock().publish_held(*topic, claim, envelopes, after);
+    #[inline]
+    fn try_send(&mut self, message: &mut Option<Message<E>>, stamp: Stamp) -> Result<Option<u64>, Closed> {
+        let Self { shared, topic, claim, after, .. } = self;
+        let sent = shared.lock().publish(*topic, claim, message, stamp, after);
         after.run();
-        sent.map_err(|Closed| self.refused())
+        sent
     }
 
     /// Gives back a reservation or a place in line.
     #[inline]
     pub(crate) fn give_back(&mut self) {
         if self.claim != Claim::Nothing {
-            let Self { shared, topic, claim, after } = self;
+            let Self { shared, topic, claim, after, .. } = self;
             shared.lock().give_back(*topic, claim, after);
             after.run();
         }
@@ -176,8 +210,7 @@ impl<E> Sink<Message<E>> for Publisher<E> {
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message<E>) -> Result<(), BusError> {
-        let mut envelope = self.envelope(message.instant, message.payload);
-        self.send(&mut envelope, Stamp::Own).map(|_| ())
+        self.send(message, Stamp::Own).map(|_| ())
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<(), BusError>> {

@@ -1,22 +1,24 @@
 //! What all handles on a bus share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
-use bt_core::BusError;
+use bt_core::{BusError, TopicName};
 
-use crate::core::Core;
+use crate::core::{Announcer, Core};
+use crate::sync::{Mutex, MutexGuard};
 
 pub(crate) struct Shared<E> {
     /// Names of the topics; the index is what everything else speaks in.
-    pub(crate) topics: Box<[Arc<str>]>,
+    pub(crate) topics: Box<[TopicName]>,
     /// The topic that logs go to.
     pub(crate) log: Option<usize>,
     core: Mutex<Core<E>>,
 }
 
 impl<E> Shared<E> {
-    pub(crate) fn new(topics: Box<[Arc<str>]>, log: Option<usize>) -> Self {
-        let core = Mutex::new(Core::new(topics.len()));
+    pub(crate) fn new(topics: Box<[TopicName]>, announcer: Option<Announcer<E>>) -> Self {
+        let log = announcer.as_ref().map(|announcer| announcer.log);
+        let core = Mutex::new(Core::new(&topics, announcer));
         Shared { topics, log, core }
     }
 
@@ -29,7 +31,7 @@ impl<E> Shared<E> {
 
     /// The index of a topic.
     pub(crate) fn index(&self, topic: &str) -> Result<usize, BusError> {
-        self.topics.iter().position(|name| &**name == topic).ok_or_else(|| self.unknown(topic))
+        self.topics.iter().position(|name| *name == topic).ok_or_else(|| self.unknown(topic))
     }
 
     pub(crate) fn unknown(&self, topic: &str) -> BusError {

@@ -3,34 +3,48 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
-use bt_core::{Envelope, StuckSubscription, SubscriptionStats};
+use bt_core::{StuckSubscription, SubscriptionStats, Timestamp, TopicName};
 
 use crate::Policy;
 use crate::after::After;
 use crate::ledger::Ledger;
+use crate::losses::{Loss, Losses};
+use crate::progress::Progress;
+use crate::run::Run;
 
-/// An envelope in a queue, with the index of its topic.
-pub(crate) struct Queued<E> {
-    pub(crate) topic: usize,
-    pub(crate) envelope: Arc<Envelope<E>>,
+/// What a subscription is made of.
+pub(crate) struct Terms {
+    pub(crate) name: Arc<str>,
+    pub(crate) topics: Vec<usize>,
+    pub(crate) capacity: usize,
+    pub(crate) policy: Policy,
+    pub(crate) limit: Option<Duration>,
 }
 
 /// Queue, policy and counters of one subscription. It outlives its handle: deliveries may, and counters do.
 pub(crate) struct Subscriber<E> {
     pub(crate) name: Arc<str>,
-    /// Its topics with the envelopes of each that were dropped by policy; empty once it is gone.
+    /// Its topics with the envelopes of each that were dropped by policy.
     pub(crate) topics: Vec<TopicDrops>,
     policy: Policy,
     capacity: usize,
-    queue: VecDeque<Queued<E>>,
+    /// How long a publisher waits for room here before that is an error.
+    pub(crate) limit: Option<Duration>,
+    queue: VecDeque<Run<E>>,
+    /// Envelopes in `queue`.
+    queued: usize,
     /// Places that publishers hold and have not used.
-    reserved: usize,
-    pub(crate) taken: Ledger,
+    pub(crate) reserved: usize,
+    /// What the handle does without the lock.
+    pub(crate) progress: Arc<Progress>,
+    ledger: Ledger,
+    /// Whether the handle is asked to tell when it hands out.
+    wanted: bool,
     /// The task that waits for an envelope.
     pub(crate) waker: Option<Waker>,
     pub(crate) living: bool,
-    delivered: u64,
     undelivered: u64,
     high_water: usize,
 }
@@ -43,131 +57,240 @@ pub(crate) struct TopicDrops {
 impl<E> Subscriber<E> {
     /// A living subscriber. `reserved` is what publishers hold on its topics already: they will send without
     /// asking again, so it counts from the start, and may for once fill the queue past its capacity.
-    pub(crate) fn new(
-        name: Arc<str>,
-        topics: &[usize],
-        capacity: usize,
-        policy: Policy,
-        reserved: usize,
-    ) -> Self {
+    pub(crate) fn new(terms: Terms, reserved: usize) -> Self {
+        let Terms { name, topics, capacity, policy, limit } = terms;
         Subscriber {
             name,
-            topics: topics.iter().map(|&topic| TopicDrops { topic, dropped: 0 }).collect(),
+            topics: topics.into_iter().map(|topic| TopicDrops { topic, dropped: 0 }).collect(),
             policy,
             capacity,
-            queue: VecDeque::with_capacity(capacity.min(PREALLOCATE)),
+            limit,
+            queue: VecDeque::new(),
+            queued: 0,
             reserved,
-            taken: Ledger::new(),
+            progress: Arc::new(Progress::new()),
+            ledger: Ledger::default(),
+            wanted: false,
             waker: None,
             living: true,
-            delivered: 0,
             undelivered: 0,
             high_water: 0,
         }
+    }
+
+    /// Envelopes that the handle has fetched and not handed out: they are queued still.
+    #[inline]
+    fn in_hand(&self) -> usize {
+        (self.progress.fetched() - self.progress.handed()) as usize
+    }
+
+    /// Depth of the queue.
+    #[inline]
+    fn depth(&self) -> usize {
+        self.queued + self.in_hand()
     }
 
     /// Number of envelopes that may yet be reserved.
     #[inline]
     pub(crate) fn room(&self) -> usize {
         match self.policy {
-            Policy::Block => self.capacity.saturating_sub(self.queue.len() + self.reserved),
+            Policy::Block => self.capacity.saturating_sub(self.depth() + self.reserved),
             Policy::DropNewest | Policy::DropOldest => usize::MAX,
         }
     }
 
-    #[inline]
-    pub(crate) fn reserve(&mut self, places: usize) {
-        self.reserved += places;
-    }
-
-    #[inline]
-    pub(crate) fn release(&mut self, places: usize) {
-        self.reserved -= places;
-    }
-
-    /// Forgets all reservations.
-    pub(crate) fn revoke(&mut self) {
-        self.reserved = 0;
-    }
-
-    /// Queues an envelope, or drops one by policy. Returns whether the queue has become longer.
-    #[inline]
-    pub(crate) fn offer(&mut self, item: Queued<E>, after: &mut After<E>) -> bool {
-        let full = self.policy != Policy::Block && self.queue.len() >= self.capacity;
-        if full && !self.make_room(&item, after) {
-            after.drop_envelope(item.envelope);
-            return false;
+    /// As [`room`](Subscriber::room); if there is none, the handle will tell when it makes some.
+    pub(crate) fn room_or_want(&mut self) -> usize {
+        let room = self.room();
+        if room > 0 || self.wanted {
+            return room;
         }
-        self.queue.push_back(item);
-        self.high_water = self.high_water.max(self.queue.len());
+        self.wanted = true;
+        self.progress.want();
+        self.room()
+    }
+
+    /// Nobody waits for room any more.
+    pub(crate) fn unwant(&mut self) {
+        if std::mem::take(&mut self.wanted) {
+            self.progress.unwant();
+        }
+    }
+
+    /// Queues envelopes, or drops some by policy.
+    #[inline]
+    pub(crate) fn offer(&mut self, run: Run<E>, losses: &mut Losses, after: &mut After<E>) {
+        let depth = self.depth() + run.len();
+        if depth > self.capacity && self.policy != Policy::Block {
+            self.offer_too_many(run, depth - self.capacity, losses, after);
+        } else {
+            self.enqueue(run, depth, after);
+        }
+    }
+
+    #[inline]
+    fn enqueue(&mut self, run: Run<E>, depth: usize, after: &mut After<E>) {
+        self.queued += run.len();
+        self.high_water = self.high_water.max(depth);
+        self.queue.push_back(run);
         if let Some(waker) = self.waker.take() {
             after.wake(waker);
         }
-        !full
     }
 
-    /// Drops by policy: the oldest, and there is room then, or what was offered, and there is not.
+    /// Queues envelopes of which `excess` do not find room, and drops as many by policy.
     #[cold]
-    fn make_room(&mut self, offered: &Queued<E>, after: &mut After<E>) -> bool {
-        let evicted = if self.policy == Policy::DropOldest { self.queue.pop_front() } else { None };
-        let topic = evicted.as_ref().map_or(offered.topic, |item| item.topic);
-        if let Some(counter) = self.topics.iter_mut().find(|t| t.topic == topic) {
-            counter.dropped += 1;
+    fn offer_too_many(
+        &mut self,
+        mut run: Run<E>,
+        mut excess: usize,
+        losses: &mut Losses,
+        after: &mut After<E>,
+    ) {
+        if self.policy == Policy::DropNewest {
+            let rest = run.split(run.len() - excess.min(run.len()));
+            self.lose(&run, losses);
+            after.drop_run(run);
+            run = rest;
+        } else {
+            while excess > 0
+                && let Some(oldest) = self.queue.front_mut()
+            {
+                let evicted = oldest.split(excess.min(oldest.len()));
+                if oldest.len() == 0
+                    && let Some(empty) = self.queue.pop_front()
+                {
+                    after.drop_run(empty);
+                }
+                excess -= evicted.len();
+                self.queued -= evicted.len();
+                self.lose(&evicted, losses);
+                after.drop_run(evicted);
+            }
+            if excess > 0 {
+                let evicted = run.split(excess.min(run.len()));
+                self.lose(&evicted, losses);
+                after.drop_run(evicted);
+            }
         }
-        let has_room = evicted.is_some();
-        if let Some(item) = evicted {
-            after.drop_envelope(item.envelope);
+        if run.len() > 0 {
+            let depth = self.depth() + run.len();
+            self.enqueue(run, depth, after);
+        } else {
+            after.drop_run(run);
         }
-        has_room
     }
 
-    /// Takes the next envelope and enters it in the ledger.
+    fn lose(&mut self, run: &Run<E>, losses: &mut Losses) {
+        let count = run.len() as u64;
+        if let Some(counter) = self.topics.iter_mut().find(|t| t.topic == run.topic) {
+            counter.dropped += count;
+        }
+        let (first, last) = (run.seq(), run.seq() + count - 1);
+        losses.note(Loss { subscription: Arc::clone(&self.name), topic: run.topic, first, last });
+    }
+
+    /// Gives the handle what is queued, into `hand`: all of it, or, where the oldest may yet be dropped, at most
+    /// `limit` envelopes. Returns whether there was any.
     #[inline]
-    pub(crate) fn take(&mut self) -> Option<(Arc<Envelope<E>>, usize)> {
-        let Queued { topic, envelope } = self.queue.pop_front()?;
-        let entry = self.taken.enter(topic, envelope.seq);
-        Some((envelope, entry))
+    pub(crate) fn fetch(&mut self, hand: &mut VecDeque<Run<E>>, limit: usize) -> bool {
+        let (before, mut count) = (hand.len(), 0);
+        if self.policy != Policy::Block {
+            while count < limit
+                && let Some(first) = self.queue.front_mut()
+            {
+                let part = if first.len() > limit - count { Some(first.split(limit - count)) } else { None };
+                let Some(run) = part.or_else(|| self.queue.pop_front()) else { break };
+                count += run.len();
+                hand.push_back(run);
+            }
+        } else if before == 0 {
+            std::mem::swap(&mut self.queue, hand);
+        } else {
+            hand.append(&mut self.queue);
+        }
+        if hand.len() == before {
+            return false;
+        }
+        let acked = self.progress.acked();
+        count = 0;
+        for run in hand.range(before..) {
+            self.ledger.fetch(run.topic, run.seq(), run.len() as u64, acked);
+            count += run.len();
+        }
+        self.queued -= count;
+        self.progress.set_fetched(self.progress.fetched() + count as u64);
+        true
     }
 
+    /// Acknowledges the envelopes from `from` to before `to`, out of order or not.
+    pub(crate) fn acknowledge(&mut self, from: u64, to: u64) {
+        match self.progress.advance(to) {
+            Some(acked) => self.ledger.overtake(acked, from),
+            None => self.ledger.strike(from, to),
+        }
+    }
+
+    /// Whether nothing is queued and nothing unacknowledged.
     #[inline]
-    pub(crate) fn acknowledge(&mut self, entry: usize) {
-        self.taken.strike(entry);
-        self.delivered += 1;
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queued == 0 && self.progress.acked() == self.progress.fetched() && self.ledger.stragglers() == 0
     }
 
-    /// Ends the subscription and returns what lay in its queue, which counts as undelivered.
-    pub(crate) fn end(&mut self) -> VecDeque<Queued<E>> {
-        self.living = false;
-        self.undelivered += self.queue.len() as u64;
-        self.reserved = 0;
-        std::mem::take(&mut self.queue)
+    /// Drops what is queued, counts it as undelivered, and returns how many that are. What the handle has not
+    /// handed out counts as queued; it drops it by itself.
+    pub(crate) fn discard(&mut self, after: &mut After<E>) -> usize {
+        self.progress.recall();
+        let count = self.depth();
+        self.undelivered += count as u64;
+        self.queued = 0;
+        self.progress.set_fetched(self.progress.handed());
+        self.queue.drain(..).for_each(|run| after.drop_run(run));
+        count
     }
 
-    pub(crate) fn stats(&self) -> SubscriptionStats {
+    /// `newest` is the latest instant of its topics.
+    pub(crate) fn stats(&self, newest: Option<Timestamp>) -> SubscriptionStats {
+        // In this order, since both go on.
+        let acked = self.progress.acked();
+        let handed = self.progress.handed();
+        let stragglers = self.ledger.stragglers();
+        let dropped = self.topics.iter().map(|t| t.dropped).sum();
+        let watermark = (handed > 0).then(|| self.progress.reached());
+        let behind = |now: Timestamp, to: Timestamp| {
+            Duration::from_nanos(to.as_nanos().saturating_sub(now.as_nanos()).max(0).unsigned_abs())
+        };
         SubscriptionStats {
-            name: self.name.clone(),
-            delivered: self.delivered,
-            dropped: self.topics.iter().map(|t| t.dropped).sum(),
+            delivered: acked - stragglers,
+            dropped_newest: if self.policy == Policy::DropNewest { dropped } else { 0 },
+            dropped_oldest: if self.policy == Policy::DropOldest { dropped } else { 0 },
             undelivered: self.undelivered,
-            queued: self.queue.len(),
+            queued: self.queued + (self.progress.fetched() - handed) as usize,
             high_water: self.high_water,
-            unacknowledged: self.taken.len(),
+            unacknowledged: (handed - acked + stragglers) as usize,
+            watermark,
+            lag: watermark.zip(newest).map(|(now, newest)| behind(now, newest)),
+            ..SubscriptionStats::new(Arc::clone(&self.name))
         }
     }
 
-    /// What holds up the barrier here, if anything does.
-    pub(crate) fn stuck(&self, topics: &[Arc<str>]) -> Option<StuckSubscription> {
-        let queued = || self.queue.front().map(|item| (item.topic, item.envelope.seq));
-        let (topic, seq) = self.taken.oldest().or_else(queued)?;
+    /// What holds up the barrier here, if anything does; `waiting` counts those in line of some topics.
+    pub(crate) fn stuck(
+        &self,
+        waiting: impl Fn(usize) -> usize,
+        topics: &[TopicName],
+    ) -> Option<StuckSubscription> {
+        let queued = || self.queue.front().map(|run| (run.topic, run.seq()));
+        let (topic, seq) =
+            self.ledger.oldest(self.progress.acked(), self.progress.fetched()).or_else(queued)?;
+        let SubscriptionStats { queued, unacknowledged, .. } = self.stats(None);
         Some(StuckSubscription {
             subscription: self.name.to_string(),
             topic: topics[topic].to_string(),
             seq,
-            queued: self.queue.len(),
-            unacknowledged: self.taken.len(),
+            queued,
+            unacknowledged,
+            waiting: if self.room() == 0 { self.topics.iter().map(|t| waiting(t.topic)).sum() } else { 0 },
         })
     }
 }
-
-/// Places of a queue that are allocated at once; a larger queue grows into its capacity.
-const PREALLOCATE: usize = 4_096;

@@ -54,7 +54,7 @@ fn futures_may_be_sent() {
     let bus = Bus::<Event>::new(["a"]).unwrap();
     let mut publisher = bus.publisher("a").unwrap();
     let mut subscription = bus.subscribe("s", &["a"], 1).unwrap();
-    let mut into = Vec::new();
+    let mut into = bt_bus::Deliveries::new();
     send(bus.barrier(std::time::Duration::ZERO));
     send(publisher.publish_batch(&mut Vec::new()));
     send(subscription.recv_many(&mut into, 1));

@@ -8,7 +8,7 @@ macro_rules! contract {
     ($($check:ident)*) => { $(
         #[test]
         fn $check() {
-            BusContract::new(|topics| Bus::<Event>::new(topics.iter().copied()).unwrap()).$check();
+            BusContract::new(|topics| Bus::<Event>::builder().topics(topics.iter().copied()).log_topic("log").build().unwrap()).$check();
         }
     )* };
 }

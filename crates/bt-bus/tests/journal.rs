@@ -10,7 +10,7 @@ use bt_bus::{
     read_journal,
 };
 use bt_core::{
-    BusError, Control, Event, EventBus, Level, LogError, LogEvent, Message, Outbox, Timestamp, Value,
+    BusError, Control, Drain, Event, EventBus, Level, LogError, LogEvent, Message, Outbox, Timestamp, Value,
 };
 use futures::executor::block_on;
 use futures::{SinkExt, StreamExt, stream};
@@ -36,7 +36,7 @@ fn temporary() -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn r30_as_a_service_it_writes_what_was_accepted_in_order() {
     let (_dir, path) = temporary();
-    let bus = Bus::<Event>::new(["control", "log"]).unwrap();
+    let bus = Bus::<Event>::builder().topics(["control", "log"]).log_topic("log").build().unwrap();
     let subscription = bus.subscribe("journal", &["control", "log"], 4).unwrap();
     let service = Journal::create(&path).unwrap().run(subscription);
     let run = async {
@@ -47,7 +47,7 @@ fn r30_as_a_service_it_writes_what_was_accepted_in_order() {
         }
         let end = Message { instant: Timestamp::EPOCH, payload: Event::Control(Control::End) };
         bus.publish("control", end).await.unwrap();
-        bus.close();
+        bus.close(Drain::Deliver);
     };
     let (written, ()) = block_on(futures::future::join(service, run));
     assert_eq!(written.unwrap(), 500);
@@ -163,7 +163,7 @@ fn a_full_disk_is_an_error_that_counts() {
 
 #[test]
 fn a_failure_ends_the_service_at_once() {
-    let bus = Bus::<Event>::new(["log"]).unwrap();
+    let bus = Bus::<Event>::builder().topic("log").log_topic("log").build().unwrap();
     let subscription = bus.subscribe("journal", &["log"], 4).unwrap();
     let service = Journal::create("/dev/full").unwrap().run(subscription);
     let error = block_on(async {
@@ -231,8 +231,8 @@ fn a_service_whose_bus_is_closed_writes_nothing() {
     let none = stream::empty::<Box<bt_core::Envelope<Event>>>();
     assert_eq!(block_on(Journal::create(&path).unwrap().run(none.fuse())).unwrap(), 0);
     assert_eq!(fs::read(&path).unwrap(), b"");
-    let bus = Bus::<Event>::new(["log"]).unwrap();
-    bus.close();
+    let bus = Bus::<Event>::builder().topic("log").log_topic("log").build().unwrap();
+    bus.close(Drain::Deliver);
     assert!(matches!(bus.subscribe("journal", &["log"], 1), Err(BusError::Closed { .. })));
 }
 

@@ -1,7 +1,7 @@
 //! Who is woken when, polled by hand.
 
-use bt_bus::{Bus, Delivery, Policy, Publisher, Subscription, SubscriptionConfig, TryPublishError};
-use bt_core::{BusError, ConfigError, Event, EventBus, Level, LogEvent, Message, Timestamp};
+use bt_bus::{Bus, Deliveries, Policy, Publisher, Subscription, SubscriptionConfig, TryPublishError};
+use bt_core::{BusError, ConfigError, Drain, Event, EventBus, Level, LogEvent, Message, Timestamp};
 use futures::stream::FusedStream;
 use futures::{FutureExt, SinkExt, Stream};
 use std::pin::Pin;
@@ -40,7 +40,7 @@ fn a_subscriber_is_woken_by_what_it_waits_for_and_once() {
     assert!(sub.is_woken());
     assert_eq!(assert_ready!(sub.poll_next()).unwrap().payload, 1);
     assert_pending!(sub.poll_next());
-    bus.close();
+    bus.close(Drain::Deliver);
     assert!(sub.is_woken());
     assert!(assert_ready!(sub.poll_next()).is_none());
     assert!(sub.is_terminated());
@@ -184,7 +184,7 @@ fn a_publisher_that_waits_is_refused_by_close_and_a_reservation_is_void() {
     assert_ready_ok!(polled(&mut p).poll());
     let mut waiting = polled(&mut q);
     assert_pending!(waiting.poll());
-    bus.close();
+    bus.close(Drain::Deliver);
     assert!(waiting.is_woken());
     assert!(matches!(assert_ready_err!(waiting.poll()), BusError::Closed { topic } if topic == "a"));
     assert!(matches!(p.start_send_unpin(message(0)), Err(BusError::Closed { .. })));
@@ -239,15 +239,18 @@ fn a_batch_goes_out_together_and_waits_with_its_rest() {
     assert!(next.is_woken(), "the batch has left the line");
     drop(next);
     drop(q);
-    let mut deliveries: Vec<Delivery<u32>> = Vec::new();
-    assert_eq!(sub.recv_many(&mut deliveries, 2).now_or_never(), Some(2));
-    assert_eq!(sub.recv_many(&mut deliveries, 0).now_or_never(), Some(0));
+    let mut deliveries = Deliveries::new();
+    assert_eq!(sub.recv_many(&mut deliveries, 1).now_or_never(), Some(1));
     p.publish_batch(&mut messages).now_or_never().unwrap().unwrap();
-    assert_eq!(sub.recv_many(&mut deliveries, 8).now_or_never(), Some(1));
-    assert_eq!(deliveries.iter().map(|d| d.payload).collect::<Vec<_>>(), [2, 3, 4]);
+    assert_eq!(bus.stats().subscriptions[0].unacknowledged, 1);
+    assert_eq!(sub.recv_many(&mut deliveries, 8).now_or_never(), Some(2));
+    assert_eq!(deliveries.iter().map(|d| d.payload).collect::<Vec<_>>(), [3, 4]);
+    assert!(bus.idle().now_or_never().is_none(), "held until the buffer is used again");
+    assert_eq!(sub.recv_many(&mut deliveries, 0).now_or_never(), Some(0));
+    bus.idle().now_or_never().expect("all are acknowledged");
     let mut many = task::spawn(sub.recv_many(&mut deliveries, 8));
     assert_pending!(many.poll());
-    bus.close();
+    bus.close(Drain::Deliver);
     assert!(many.is_woken());
     assert_ready_eq!(many.poll(), 0);
     messages = vec![message(5)];
@@ -273,12 +276,12 @@ fn r27_policies_drop_and_count() {
     let drops: Vec<_> =
         bus.drops().iter().map(|d| format!("{} {} {}", d.subscription, d.topic, d.dropped)).collect();
     assert_eq!(drops, ["newest a 1", "newest b 1", "oldest a 1", "oldest b 1"]);
-    assert!(bus.stats().subscriptions.iter().all(|s| s.dropped == 2 && s.delivered == 2));
+    assert!(bus.stats().subscriptions.iter().all(|s| s.dropped() == 2 && s.delivered == 2));
 }
 
 #[test]
 fn r27_logs_are_lossy_only_in_so_many_words() {
-    let bus = Bus::<Event>::new(["log"]).unwrap();
+    let bus = Bus::<Event>::builder().topic("log").log_topic("log").build().unwrap();
     let config = SubscriptionConfig::new("s", ["log"]).with_policy(Policy::DropOldest);
     let refused = bus.subscribe_with(config.clone()).unwrap_err();
     assert!(
@@ -292,7 +295,7 @@ fn r27_logs_are_lossy_only_in_so_many_words() {
 
 #[test]
 fn logs_are_stamped() {
-    let bus = Bus::<Event>::new(["frame", "log"]).unwrap();
+    let bus = Bus::<Event>::builder().topics(["frame", "log"]).log_topic("log").build().unwrap();
     let mut sub = bus.subscribe("s", &["log"], 8).unwrap();
     let mut sink = bus.log_sink("feed").unwrap();
     let mut send = |event: LogEvent| {

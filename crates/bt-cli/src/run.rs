@@ -112,7 +112,7 @@ impl Plan {
     async fn begin(self, tally: &Tally, meter: Meter) -> Result<Begun, Failure> {
         let Plan { settings, strategy, max_frames, barrier_limit, fsync, format, output, record } = self;
         let signals = Signals::listen()?;
-        let bus: Bus<Event> = Bus::new(topic::ALL)?;
+        let bus: Bus<Event> = Bus::for_engine();
         let feed = settings
             .open(|component| bus.log_sink(component).map_err(|error| Failure::Run(chain(&error))))
             .await?;

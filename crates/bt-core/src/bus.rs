@@ -3,17 +3,18 @@
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use crate::{BoxLogSink, BusError, StuckSubscription, Timestamp};
+use crate::{BoxLogSink, BusError, StuckSubscription, Timestamp, TopicName};
 
 /// What a bus delivers: a payload with its place in the order of its topic (R26).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Envelope<E> {
     /// Name of the topic.
-    pub topic: Arc<str>,
+    pub topic: TopicName,
     /// Place in the topic: from 1, without holes, in publish order.
     pub seq: u64,
     /// The instant that the payload speaks of.
@@ -72,14 +73,24 @@ pub trait EventBus: Clone + Send + 'static {
     /// The barrier: ready when the bus is idle.
     fn idle(&self) -> Self::Idle;
 
-    /// Refuses further publishes (R31). What is queued is still delivered; then subscriptions end.
-    fn close(&self);
+    /// Refuses further publishes (R31). What is queued is still delivered, or discarded, as `drain` says; then
+    /// subscriptions end.
+    fn close(&self, drain: Drain);
 
     /// The counters, as one consistent snapshot.
     fn stats(&self) -> BusStats;
 
     /// Who holds up the barrier now, for a barrier that outlasted its limit.
     fn stuck(&self) -> Vec<StuckSubscription>;
+}
+
+/// What becomes of the queues when a bus closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drain {
+    /// What is queued is delivered; nothing that was accepted is lost.
+    Deliver,
+    /// What is queued is dropped, and counted as undelivered.
+    Discard,
 }
 
 /// Counters of a bus.
@@ -102,26 +113,61 @@ impl BusStats {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicStats {
     /// Name of the topic.
-    pub topic: Arc<str>,
+    pub topic: TopicName,
     /// Envelopes published, which is the last sequence number.
     pub published: u64,
+    /// The topic's watermark: the latest instant that was published; `None` before the first.
+    pub watermark: Option<Timestamp>,
 }
 
 /// Counters of a subscription.
+///
+/// An envelope that was published to it is delivered, dropped, undelivered, queued or unacknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionStats {
     /// Name of the subscription.
     pub name: Arc<str>,
     /// Envelopes taken and acknowledged.
     pub delivered: u64,
-    /// Envelopes dropped by policy (R27).
-    pub dropped: u64,
-    /// Envelopes that lay in the queue when the subscription was dropped (R34).
+    /// Envelopes dropped because the queue was full when they came: `drop_newest` (R27).
+    pub dropped_newest: u64,
+    /// Envelopes dropped from the queue to make room: `drop_oldest` (R27).
+    pub dropped_oldest: u64,
+    /// Envelopes that lay in the queue when the subscription was dropped (R34), or the bus closed without
+    /// delivering.
     pub undelivered: u64,
-    /// Envelopes in the queue.
+    /// Depth of the queue: envelopes in it.
     pub queued: usize,
     /// Most envelopes that were in the queue at a time.
     pub high_water: usize,
     /// Envelopes taken and not yet acknowledged.
     pub unacknowledged: usize,
+    /// Instant of the envelope that was taken last; `None` before the first.
+    pub watermark: Option<Timestamp>,
+    /// How far, in the time that envelopes speak of, it is behind: from its own watermark to the latest of its
+    /// topics'; `None` before it has taken an envelope.
+    pub lag: Option<Duration>,
+}
+
+impl SubscriptionStats {
+    /// Counters of a subscription that has been sent nothing.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        SubscriptionStats {
+            name: name.into(),
+            delivered: 0,
+            dropped_newest: 0,
+            dropped_oldest: 0,
+            undelivered: 0,
+            queued: 0,
+            high_water: 0,
+            unacknowledged: 0,
+            watermark: None,
+            lag: None,
+        }
+    }
+
+    /// Envelopes dropped by policy, for whatever reason (R27).
+    pub fn dropped(&self) -> u64 {
+        self.dropped_newest + self.dropped_oldest
+    }
 }

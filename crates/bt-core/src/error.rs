@@ -346,16 +346,24 @@ pub struct StuckSubscription {
     pub queued: usize,
     /// Deliveries taken and not acknowledged.
     pub unacknowledged: usize,
+    /// Publishers that wait for room in its queue. If it waits for one of them in turn, that is a cycle: a
+    /// consumer that publishes into a queue which only it empties.
+    pub waiting: usize,
 }
 
 impl std::fmt::Display for StuckSubscription {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let StuckSubscription { subscription, topic, seq, queued, unacknowledged } = self;
+        let StuckSubscription { subscription, topic, seq, queued, unacknowledged, waiting } = self;
         write!(
             f,
             "subscription `{subscription}` on topic `{topic}` at sequence number {seq} \
-             ({queued} queued, {unacknowledged} unacknowledged)"
-        )
+             ({queued} queued, {unacknowledged} unacknowledged"
+        )?;
+        match waiting {
+            0 => f.write_str(")"),
+            1 => f.write_str(", 1 publisher waits for room in its queue)"),
+            _ => write!(f, ", {waiting} publishers wait for room in its queue)"),
+        }
     }
 }
 

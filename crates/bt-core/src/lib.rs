@@ -46,10 +46,11 @@ mod source;
 mod stats;
 mod time;
 mod timeframe;
+mod topic_name;
 
 pub use admission::Admission;
 pub use batch::CandleBatch;
-pub use bus::{BusStats, Envelope, EventBus, Message, SubscriptionStats, TopicStats};
+pub use bus::{BusStats, Drain, Envelope, EventBus, Message, SubscriptionStats, TopicStats};
 pub use candle::{Candle, Trades};
 pub use candles::Candles;
 pub use clock::{Clock, SimClock, SystemClock};
@@ -71,3 +72,4 @@ pub use source::{BoxSource, CandleSource, CandleSourceExt};
 pub use stats::{SourceStats, StatsHandle};
 pub use time::{TimeRange, Timestamp};
 pub use timeframe::Timeframe;
+pub use topic_name::TopicName;

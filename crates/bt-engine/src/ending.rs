@@ -3,7 +3,7 @@
 use std::mem;
 use std::task::{Context, Poll, ready};
 
-use bt_core::{Event, EventBus};
+use bt_core::{Drain, Event, EventBus};
 
 use crate::RunFailure;
 use crate::run::Run;
@@ -81,7 +81,7 @@ impl<B: EventBus<Payload = Event>> Run<B> {
                 Some(Ending::Recording)
             }
             Ending::Recording => {
-                self.bus.close();
+                self.bus.close(Drain::Deliver);
                 Some(Ending::Joining)
             }
             Ending::Joining => None,

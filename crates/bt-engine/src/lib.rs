@@ -31,7 +31,7 @@
 //! });
 //! let feed = BarFeed::builder().subscribe(from_candles(series, None, stream::iter(candles).map(Ok))).build()?;
 //! # use futures::StreamExt;
-//! let bus = Bus::new(topic::ALL)?;
+//! let bus = Bus::for_engine();
 //! let engine = Engine::builder()
 //!     .feed(feed)
 //!     .bus(bus.clone())

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bt_core::{Event, FeedError, topic};
+use bt_core::{Drain, Event, FeedError, topic};
 use bt_engine::{Ended, RunFailure, StopReason};
 use bt_testkit::Gate;
 use futures::StreamExt;
@@ -218,7 +218,7 @@ fn a_bus_that_somebody_else_closes_is_an_error_and_the_end() {
     let mut engine = task::spawn(builder(&bus, feed).build().unwrap());
     assert!(assert_ready!(engine.poll_next()).is_some());
     assert_pending!(engine.poll_next());
-    bus.close();
+    bus.close(Drain::Deliver);
     gate.open();
     let error = assert_ready!(engine.poll_next()).unwrap().unwrap_err();
     assert_eq!(error.to_string(), "bus is closed, cannot publish to topic `frame`");

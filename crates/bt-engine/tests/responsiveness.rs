@@ -10,7 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bt_core::{
-    BoxError, BoxLogSink, BusError, BusStats, Event, EventBus, SimClock, StuckSubscription, WakeYield, topic,
+    BoxError, BoxLogSink, BusError, BusStats, Drain, Event, EventBus, SimClock, StuckSubscription, WakeYield,
+    topic,
 };
 use futures::StreamExt;
 use support::*;
@@ -195,8 +196,8 @@ impl EventBus for Prodding {
         ProddingIdle { idle: self.bus.idle(), prod: self.prod.clone() }
     }
 
-    fn close(&self) {
-        self.bus.close();
+    fn close(&self, drain: Drain) {
+        self.bus.close(drain);
     }
 
     fn stats(&self) -> BusStats {

@@ -158,7 +158,11 @@ fn r34_a_panic_while_a_service_begins_or_is_dropped_is_caught() {
 
 #[test]
 fn a_service_publishes_on_topics_of_its_choice_at_the_clocks_instant() {
-    let bus: TestBus = bt_bus::Bus::new(["frame", "control", "log", "signal"]).unwrap();
+    let bus: TestBus = bt_bus::Bus::builder()
+        .topics(["frame", "control", "log", "signal"])
+        .log_topic("log")
+        .build()
+        .unwrap();
     let seen = Seen::default();
     let record = seen.clone();
     let engine = builder(&bus, ScriptedFeed::new(&bus, frames(2)))
@@ -190,7 +194,11 @@ fn a_service_publishes_on_topics_of_its_choice_at_the_clocks_instant() {
 
 #[tokio::test(start_paused = true)]
 async fn one_who_gives_up_publishing_leaves_the_line() {
-    let bus: TestBus = bt_bus::Bus::new(["frame", "control", "log", "signal"]).unwrap();
+    let bus: TestBus = bt_bus::Bus::builder()
+        .topics(["frame", "control", "log", "signal"])
+        .log_topic("log")
+        .build()
+        .unwrap();
     let seen = Seen::default();
     let record = seen.clone();
     let engine = builder(&bus, ScriptedFeed::new(&bus, frames(1)))

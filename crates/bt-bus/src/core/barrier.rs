@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use bt_core::{BusStats, StuckSubscription, TopicStats};
+use bt_core::{BusStats, Drain, StuckSubscription, TopicName, TopicStats};
 
 use super::Core;
 use crate::after::After;
-use crate::subscriber::Subscriber;
 
 impl<E> Core<E> {
     /// Whether nothing is queued and nothing unacknowledged.
+    ///
+    /// Under the lock nothing is published and nothing fetched, so what is found acknowledged stays so, and one
+    /// look at each in turn is as good as one at all of them.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
-        self.outstanding == 0
+        self.subscribers.iter().all(|s| s.is_idle())
     }
 
     /// Ready when idle; until then `waker` is kept under `ticket`.
@@ -26,6 +28,17 @@ impl<E> Core<E> {
         if self.is_idle() {
             self.forget_idler(ticket, after);
             return Poll::Ready(());
+        }
+        if !std::mem::replace(&mut self.watched, true) {
+            for subscriber in &self.subscribers {
+                subscriber.progress.watch();
+            }
+            // The last acknowledgement may have come before it could know.
+            if self.is_idle() {
+                self.wake_idlers(after);
+                self.forget_idler(ticket, after);
+                return Poll::Ready(());
+            }
         }
         let ticket = *ticket.get_or_insert_with(|| {
             self.idler_tickets += 1;
@@ -47,48 +60,81 @@ impl<E> Core<E> {
         }
     }
 
-    pub(crate) fn wake_idlers(&mut self, after: &mut After<E>) {
+    /// Wakes those who wait for the bus to be idle, if it is.
+    pub(super) fn wake_if_idle(&mut self, after: &mut After<E>) {
+        if !self.watched {
+        } else if self.idlers.is_empty() {
+            // Whoever waited has been woken before, and has not come again.
+            self.unwatch();
+        } else if self.is_idle() {
+            self.wake_idlers(after);
+        }
+    }
+
+    fn wake_idlers(&mut self, after: &mut After<E>) {
         for (_, waker) in self.idlers.drain(..) {
             after.wake(waker);
         }
     }
 
-    /// Refuses further publishes, those that hold or wait for room included.
-    pub(crate) fn close(&mut self, after: &mut After<E>) {
-        if std::mem::replace(&mut self.closed, true) {
-            return;
-        }
-        for topic in &mut self.topics {
-            topic.reserved = 0;
-            self.waiters.dismiss(&mut topic.line, after);
-        }
-        for subscriber in &mut self.subscribers {
-            subscriber.revoke();
-            if let Some(waker) = subscriber.waker.take() {
-                after.wake(waker);
-            }
+    /// Nobody waits for the bus to be idle, so nobody need be asked.
+    #[cold]
+    fn unwatch(&mut self) {
+        self.watched = false;
+        for subscriber in &self.subscribers {
+            subscriber.progress.unwatch();
         }
     }
 
-    pub(crate) fn stats(&self, names: &[Arc<str>]) -> BusStats {
-        let topics = names.iter().zip(&self.topics);
-        BusStats {
-            topics: topics
-                .map(|(name, t)| TopicStats { topic: name.clone(), published: t.published })
-                .collect(),
-            subscriptions: self.subscribers.iter().map(Subscriber::stats).collect(),
+    /// Refuses further publishes, those that hold or wait for room included.
+    pub(crate) fn close(&mut self, drain: Drain, after: &mut After<E>) {
+        if !self.closed {
+            // What was lost is said, room or not.
+            while !self.losses.is_empty() {
+                self.announce_one(after);
+            }
+            self.closed = true;
+            for topic in &mut self.topics {
+                topic.reserved = 0;
+                self.waiters.dismiss(&mut topic.line, after);
+            }
+            for subscriber in &mut self.subscribers {
+                subscriber.reserved = 0;
+                subscriber.unwant();
+                if let Some(waker) = subscriber.waker.take() {
+                    after.wake(waker);
+                }
+            }
         }
+        if drain == Drain::Discard {
+            for subscriber in &mut self.subscribers {
+                subscriber.discard(after);
+            }
+            self.wake_if_idle(after);
+        }
+    }
+
+    pub(crate) fn stats(&self) -> BusStats {
+        let topics = self.topics.iter();
+        let topics =
+            topics.map(|t| TopicStats { topic: t.name, published: t.published, watermark: t.watermark });
+        let subscriptions = self.subscribers.iter().map(|s| {
+            let newest = s.topics.iter().filter_map(|t| self.topics[t.topic].watermark).max();
+            s.stats(newest)
+        });
+        BusStats { topics: topics.collect(), subscriptions: subscriptions.collect() }
     }
 
     /// Envelopes dropped by policy: subscriber, topic, count.
-    pub(crate) fn drops(&self) -> impl Iterator<Item = (&Arc<str>, usize, u64)> {
+    pub(crate) fn drops(&self) -> impl Iterator<Item = (&Arc<str>, TopicName, u64)> {
         let subscribers = self.subscribers.iter();
         subscribers
-            .flat_map(|s| s.topics.iter().map(|t| (&s.name, t.topic, t.dropped)))
+            .flat_map(|s| s.topics.iter().map(|t| (&s.name, self.topics[t.topic].name, t.dropped)))
             .filter(|(_, _, dropped)| *dropped > 0)
     }
 
-    pub(crate) fn stuck(&self, names: &[Arc<str>]) -> Vec<StuckSubscription> {
-        self.subscribers.iter().filter_map(|s| s.stuck(names)).collect()
+    pub(crate) fn stuck(&self, names: &[TopicName]) -> Vec<StuckSubscription> {
+        let waiting = |topic: usize| self.topics[topic].line.len();
+        self.subscribers.iter().filter_map(|s| s.stuck(waiting, names)).collect()
     }
 }

@@ -1,14 +1,15 @@
 //! Reservations, lines, numbers and fan-out.
 
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Poll, Waker, ready};
+use std::time::Duration;
 
-use bt_core::Envelope;
+use bt_core::Message;
 
-use super::{Closed, Core, Stamp, Topic};
+use super::{Closed, Core, Stamp};
 use crate::after::After;
 use crate::line::Claim;
-use crate::subscriber::Queued;
+use crate::run::{Block, Run};
 
 impl<E> Core<E> {
     /// Claims a place in every queue of `topic`, or a place in its line.
@@ -24,57 +25,37 @@ impl<E> Core<E> {
             return Poll::Ready(Err(Closed));
         }
         match *claim {
-            Claim::Holding(_) => {}
+            Claim::Holding => {}
             Claim::Waiting(ticket) => {
                 if !self.waiters.poll(ticket, waker, after) {
                     return Poll::Pending;
                 }
-                *claim = Claim::Holding(1);
+                *claim = Claim::Holding;
             }
             Claim::Nothing => {
-                if self.reserve(topic, 1) == 0 {
+                let mut room = self.room_for_newcomers(topic, after);
+                if room == 0 && self.has_no_line(topic) {
+                    room = self.room_or_want(topic);
+                }
+                if room == 0 {
                     *claim = Claim::Waiting(self.waiters.join(&mut self.topics[topic].line, waker));
                     return Poll::Pending;
                 }
-                *claim = Claim::Holding(1);
+                self.hold(topic);
+                *claim = Claim::Holding;
             }
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Claims up to `places` in all, as many as there is room for; none while it or others are in line. Never
-    /// waits.
-    pub(crate) fn reserve_more(
-        &mut self,
-        topic: usize,
-        claim: &mut Claim,
-        places: usize,
-    ) -> Result<usize, Closed> {
-        if self.closed {
-            return Err(Closed);
-        }
-        let held = match *claim {
-            Claim::Holding(held) => held,
-            Claim::Nothing => 0,
-            // Its turn may have come since it was polled.
-            Claim::Waiting(ticket) if self.waiters.take_served(ticket) => 1,
-            Claim::Waiting(_) => return Ok(0),
-        };
-        let held = held + self.reserve(topic, places.saturating_sub(held));
-        if held > 0 {
-            *claim = Claim::Holding(held);
-        }
-        Ok(held)
-    }
-
     /// Publishes on a place that `claim` holds, or, without one, if there is room and nobody in line.
-    /// `None` if there is not.
+    /// Otherwise the message stays where it is.
     #[inline]
     pub(crate) fn publish(
         &mut self,
         topic: usize,
         claim: &mut Claim,
-        envelope: &mut Arc<Envelope<E>>,
+        message: &mut Option<Message<E>>,
         stamp: Stamp,
         after: &mut After<E>,
     ) -> Result<Option<u64>, Closed> {
@@ -83,113 +64,156 @@ impl<E> Core<E> {
             return Err(Closed);
         }
         match *claim {
-            Claim::Holding(held) => {
-                *claim = if held > 1 { Claim::Holding(held - 1) } else { Claim::Nothing };
-                self.release(topic, 1);
+            Claim::Holding => {
+                *claim = Claim::Nothing;
+                self.release(topic);
             }
-            Claim::Nothing if self.room(topic) > 0 => {}
+            // Its turn may have come since it was polled.
+            Claim::Waiting(ticket) if self.waiters.take_served(ticket) => {
+                *claim = Claim::Nothing;
+                self.release(topic);
+            }
+            Claim::Nothing if self.room_for_newcomers(topic, after) > 0 => {}
             Claim::Nothing | Claim::Waiting(_) => return Ok(None),
         }
-        Ok(Some(self.fan_out(topic, envelope, stamp, after)))
+        let Some(Message { mut instant, payload }) = message.take() else { return Ok(None) };
+        match stamp {
+            Stamp::Own => self.latest = self.latest.max(instant),
+            Stamp::Latest => instant = self.latest,
+        }
+        let envelope = self.topics[topic].envelope(instant, payload);
+        let seq = envelope.seq;
+        self.fan_out(topic, Arc::new([envelope]), after);
+        Ok(Some(seq))
     }
 
-    /// Publishes all of `envelopes`, on as many places that `claim` holds.
-    pub(crate) fn publish_held(
+    /// Publishes all of `messages`, as many at once as there is room for; waits in line for the rest.
+    pub(crate) fn poll_publish_batch(
         &mut self,
         topic: usize,
         claim: &mut Claim,
-        envelopes: &mut [Arc<Envelope<E>>],
+        messages: &mut Vec<Message<E>>,
+        waker: &Waker,
         after: &mut After<E>,
-    ) -> Result<(), Closed> {
-        if self.closed {
-            self.give_back(topic, claim, after);
-            return Err(Closed);
+    ) -> Poll<Result<(), Closed>> {
+        while !messages.is_empty() {
+            // With room and nobody in line, which is the rule, no place is claimed first.
+            let mut room = if self.closed { 0 } else { self.room_for_newcomers(topic, after) };
+            if room == 0 || *claim != Claim::Nothing {
+                ready!(self.poll_reserve(topic, claim, waker, after))?;
+                *claim = Claim::Nothing;
+                self.release(topic);
+                room = room.saturating_add(1);
+            }
+            let count = room.min(messages.len());
+            let Self { topics, latest, .. } = self;
+            let topic_at = &mut topics[topic];
+            let envelopes = messages.drain(..count).map(|Message { instant, payload }| {
+                *latest = instant.max(*latest);
+                topic_at.envelope(instant, payload)
+            });
+            let block: Block<E> = envelopes.collect();
+            self.fan_out(topic, block, after);
         }
-        let held = if let Claim::Holding(held) = *claim { held } else { 0 };
-        debug_assert!(envelopes.len() <= held, "each envelope has its place");
-        *claim = if held > envelopes.len() { Claim::Holding(held - envelopes.len()) } else { Claim::Nothing };
-        self.release(topic, held.min(envelopes.len()));
-        for envelope in envelopes {
-            self.fan_out(topic, envelope, Stamp::Own, after);
-        }
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     /// Gives up what `claim` holds or waits for, and lets the next in line have it.
     pub(crate) fn give_back(&mut self, topic: usize, claim: &mut Claim, after: &mut After<E>) {
         let held = match std::mem::replace(claim, Claim::Nothing) {
-            Claim::Nothing => 0,
-            Claim::Holding(held) => held,
-            Claim::Waiting(ticket) => {
-                usize::from(self.waiters.leave(&mut self.topics[topic].line, ticket, after))
-            }
+            Claim::Nothing => false,
+            Claim::Holding => true,
+            Claim::Waiting(ticket) => self.waiters.leave(&mut self.topics[topic].line, ticket, after),
         };
         // Closing has revoked every reservation already.
-        if held > 0 && !self.closed {
-            self.release(topic, held);
+        if held && !self.closed {
+            self.release(topic);
             self.serve(after);
         }
     }
 
-    /// Envelopes that may be published to `topic` now.
-    ///
-    /// Outside of [`serve`](Core::serve) none while anyone is in its line: room that comes free is given to
-    /// the line at once, so that newcomers overtake nobody.
+    /// The shortest time that a subscriber without room on `topic` lets publishers wait, if any sets one.
+    pub(crate) fn patience(&self, topic: usize) -> Option<Duration> {
+        let subscribers = self.topics[topic].subscribers.iter().map(|&s| &self.subscribers[s]);
+        subscribers.filter(|s| s.room() == 0).filter_map(|s| s.limit).min()
+    }
+
+    /// The first subscriber without room on `topic` whose patience is at most `waited`.
+    pub(crate) fn blocker(&self, topic: usize, waited: Duration) -> Option<Arc<str>> {
+        let mut subscribers = self.topics[topic].subscribers.iter().map(|&s| &self.subscribers[s]);
+        let blocks = subscribers.find(|s| s.room() == 0 && s.limit.is_some_and(|limit| limit <= waited))?;
+        Some(Arc::clone(&blocks.name))
+    }
+
+    /// Envelopes that may be published to `topic` now, by one whose turn it is.
     #[inline]
     fn room(&self, topic: usize) -> usize {
         let subscribers = self.topics[topic].subscribers.iter();
         subscribers.map(|&s| self.subscribers[s].room()).min().unwrap_or(usize::MAX)
     }
 
-    /// Takes up to `places` in every queue of `topic` and returns how many.
-    fn reserve(&mut self, topic: usize, places: usize) -> usize {
-        let places = places.min(self.room(topic));
-        debug_assert!(places == 0 || self.topics[topic].line.is_empty(), "nobody is overtaken");
-        self.hold(topic, places);
-        places
+    /// As [`room`](Core::room); if there is none, the handles will tell when they make some.
+    pub(super) fn room_or_want(&mut self, topic: usize) -> usize {
+        let Self { topics, subscribers, .. } = self;
+        let room = topics[topic].subscribers.iter().map(|&s| subscribers[s].room_or_want()).min();
+        room.unwrap_or(usize::MAX)
     }
 
-    fn hold(&mut self, topic: usize, places: usize) {
-        self.topics[topic].reserved += places;
+    /// Envelopes that may be published to `topic` by one who has just come: none while others are in line.
+    #[inline]
+    fn room_for_newcomers(&mut self, topic: usize, after: &mut After<E>) -> usize {
+        if self.somebody_waits() {
+            // Room may have been made, and not yet told of.
+            self.serve(after);
+            if !self.has_no_line(topic) {
+                return 0;
+            }
+        }
+        self.room(topic)
+    }
+
+    #[inline]
+    pub(super) fn somebody_waits(&self) -> bool {
+        !self.waiters.is_empty() || self.losses.arrival.is_some()
+    }
+
+    fn has_no_line(&self, topic: usize) -> bool {
+        self.topics[topic].line.is_empty() && self.losses_in_line().is_none_or(|(_, log)| log != topic)
+    }
+
+    /// Takes a place in every queue of `topic`.
+    fn hold(&mut self, topic: usize) {
+        self.topics[topic].reserved += 1;
         for &s in &self.topics[topic].subscribers {
-            self.subscribers[s].reserve(places);
+            self.subscribers[s].reserved += 1;
         }
     }
 
     #[inline]
-    fn release(&mut self, topic: usize, places: usize) {
-        self.topics[topic].reserved -= places;
+    fn release(&mut self, topic: usize) {
+        self.topics[topic].reserved -= 1;
         for &s in &self.topics[topic].subscribers {
-            self.subscribers[s].release(places);
+            self.subscribers[s].reserved -= 1;
         }
     }
 
-    /// Numbers an envelope and queues it everywhere.
+    /// Queues envelopes everywhere.
     #[inline]
-    fn fan_out(
-        &mut self,
-        topic: usize,
-        envelope: &mut Arc<Envelope<E>>,
-        stamp: Stamp,
-        after: &mut After<E>,
-    ) -> u64 {
-        let Topic { published, subscribers, .. } = &mut self.topics[topic];
-        *published += 1;
-        // The handle made it and has not shared it: sequence and instant are known only under the lock.
-        if let Some(envelope) = Arc::get_mut(envelope) {
-            envelope.seq = *published;
-            match stamp {
-                Stamp::Own => self.latest = self.latest.max(envelope.instant),
-                Stamp::Latest => envelope.instant = self.latest,
+    pub(super) fn fan_out(&mut self, topic: usize, block: Block<E>, after: &mut After<E>) {
+        let Self { topics, subscribers, losses, .. } = self;
+        let run = Run::new(topic, block);
+        match topics[topic].subscribers.split_last() {
+            None => after.drop_run(run),
+            Some((&last, others)) => {
+                for &s in others {
+                    subscribers[s].offer(run.clone(), losses, after);
+                }
+                subscribers[last].offer(run, losses, after);
             }
         }
-        for &s in subscribers.iter() {
-            let item = Queued { topic, envelope: Arc::clone(envelope) };
-            if self.subscribers[s].offer(item, after) {
-                self.outstanding += 1;
-            }
+        if !losses.is_empty() && !losses.muted {
+            self.announce(after);
         }
-        *published
     }
 
     /// Gives room that came free to those in line, in order of arrival.
@@ -198,19 +222,23 @@ impl<E> Core<E> {
     /// from queues that have room: the consumer that is to empty the full one may be among them.
     pub(super) fn serve(&mut self, after: &mut After<E>) {
         let mut from = 0;
-        while !self.waiters.is_empty() {
+        while self.somebody_waits() {
             let heads = self.topics.iter().enumerate();
-            let first = heads
-                .filter_map(|(at, topic)| Some((topic.line.arrival()?, at)))
-                .filter(|(arrival, _)| *arrival >= from)
-                .min();
-            let Some((arrival, topic)) = first else { return };
-            if self.room(topic) == 0 {
+            let heads = heads.filter_map(|(at, topic)| Some((topic.line.arrival()?, at, false)));
+            let losses = self.losses_in_line().map(|(arrival, log)| (arrival, log, true));
+            let first = heads.chain(losses).filter(|(arrival, ..)| *arrival >= from).min();
+            let Some((arrival, topic, is_loss)) = first else { return };
+            if self.room_or_want(topic) == 0 {
                 from = arrival + 1;
-                continue;
+            } else if is_loss {
+                self.announce_one(after);
+            } else {
+                self.hold(topic);
+                self.waiters.serve(&mut self.topics[topic].line, after);
             }
-            self.hold(topic, 1);
-            self.waiters.serve(&mut self.topics[topic].line, after);
+        }
+        for subscriber in &mut self.subscribers {
+            subscriber.unwant();
         }
     }
 }

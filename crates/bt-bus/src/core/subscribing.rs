@@ -1,12 +1,14 @@
 //! Queues and deliveries.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::{Core, Taken};
-use crate::Policy;
+use super::{Core, Fetched};
 use crate::after::{After, park};
-use crate::subscriber::Subscriber;
+use crate::progress::Progress;
+use crate::run::Run;
+use crate::subscriber::{Subscriber, Terms};
 
 impl<E> Core<E> {
     /// Whether a living subscriber is called `name`.
@@ -18,79 +20,75 @@ impl<E> Core<E> {
         self.closed
     }
 
-    pub(crate) fn subscribe(
-        &mut self,
-        name: Arc<str>,
-        topics: &[usize],
-        capacity: usize,
-        policy: Policy,
-    ) -> usize {
+    pub(crate) fn subscribe(&mut self, terms: Terms) -> (usize, Arc<Progress>) {
         let at = self.subscribers.len();
-        let reserved = topics.iter().map(|&t| self.topics[t].reserved).sum();
-        self.subscribers.push(Subscriber::new(name, topics, capacity, policy, reserved));
-        for &t in topics {
+        let reserved = terms.topics.iter().map(|&t| self.topics[t].reserved).sum();
+        for &t in &terms.topics {
             self.topics[t].subscribers.push(at);
         }
-        at
+        let subscriber = Subscriber::new(terms, reserved);
+        let progress = Arc::clone(&subscriber.progress);
+        if self.watched {
+            progress.watch();
+        }
+        self.subscribers.push(subscriber);
+        (at, progress)
     }
 
-    /// Takes the next envelope from a queue. Without one, keeps `waker` if given.
+    /// Moves what is queued into `hand`, `limit` envelopes at least. If there is nothing, keeps `waker` if given.
     #[inline]
-    pub(crate) fn take(
+    pub(crate) fn fetch(
         &mut self,
         subscriber: usize,
+        hand: &mut VecDeque<Run<E>>,
+        limit: usize,
         waker: Option<&Waker>,
         after: &mut After<E>,
-    ) -> Taken<E> {
+    ) -> Fetched {
         let s = &mut self.subscribers[subscriber];
-        match s.take() {
-            Some((envelope, entry)) => {
-                if !self.waiters.is_empty() {
-                    self.serve(after);
-                }
-                Taken::Envelope(envelope, entry)
+        if s.fetch(hand, limit) {
+            Fetched::Some
+        } else if self.closed {
+            Fetched::Ended
+        } else {
+            if let Some(waker) = waker {
+                park(&mut s.waker, waker, after);
             }
-            None if self.closed => Taken::Ended,
-            None => {
-                if let Some(waker) = waker {
-                    park(&mut s.waker, waker, after);
-                }
-                Taken::Empty
-            }
+            Fetched::Empty
         }
     }
 
-    /// Acknowledges a delivery. Returns whether that makes the bus idle for someone who waits for it, who is
-    /// then to be woken: [`wake_idlers`](Core::wake_idlers).
-    #[inline]
-    pub(crate) fn acknowledge(&mut self, subscriber: usize, entry: usize) -> bool {
-        self.subscribers[subscriber].acknowledge(entry);
-        self.outstanding -= 1;
-        self.outstanding == 0 && !self.idlers.is_empty()
+    /// A handle that was asked to tell has handed something out.
+    pub(crate) fn handed_out(&mut self, after: &mut After<E>) {
+        if !self.closed {
+            self.serve(after);
+        }
+    }
+
+    /// Acknowledges deliveries where that takes more than a number: they were not next, or somebody may wait.
+    pub(crate) fn acknowledge(&mut self, subscriber: usize, from: u64, to: u64, after: &mut After<E>) {
+        self.subscribers[subscriber].acknowledge(from, to);
+        self.wake_if_idle(after);
     }
 
     /// Ends a subscription. Returns how many envelopes lay in its queue.
     pub(crate) fn unsubscribe(&mut self, subscriber: usize, after: &mut After<E>) -> usize {
         let s = &mut self.subscribers[subscriber];
-        if !s.living {
+        if !std::mem::replace(&mut s.living, false) {
             return 0;
         }
         if let Some(waker) = s.waker.take() {
             after.drop_waker(waker);
         }
-        let queue = s.end();
-        let undelivered = queue.len();
-        for item in queue {
-            after.drop_envelope(item.envelope);
-        }
+        let undelivered = s.discard(after);
+        s.reserved = 0;
         for counter in &s.topics {
             self.topics[counter.topic].subscribers.retain(|&other| other != subscriber);
         }
-        self.outstanding -= undelivered;
-        if self.outstanding == 0 {
-            self.wake_idlers(after);
+        self.wake_if_idle(after);
+        if !self.closed {
+            self.serve(after);
         }
-        self.serve(after);
         undelivered
     }
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use bt_bus::Bus;
 use bt_core::{
     BoxError, Candle, Event, FeedError, Frame, FrameBlock, FrameFeed, Level, LogEvent, Outbox, Series,
-    SeriesStats, SimClock, Slot, SlotCounts, SourceStats, Timestamp, Trades, topic,
+    SeriesStats, SimClock, Slot, SlotCounts, SourceStats, Timestamp, Trades,
 };
 use bt_engine::{Engine, EngineBuilder, ServiceContext};
 use bt_testkit::Gate;
@@ -22,7 +22,7 @@ pub(crate) type BoxService = Pin<Box<dyn Future<Output = Result<(), BoxError>> +
 pub(crate) type TestEngine = Engine<ScriptedFeed, TestBus>;
 
 pub(crate) fn bus() -> TestBus {
-    Bus::new(topic::ALL).unwrap()
+    Bus::for_engine()
 }
 
 /// Close of the frame called `n`.

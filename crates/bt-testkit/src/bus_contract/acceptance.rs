@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use bt_core::{BusError, Event, EventBus, LogError, topic};
+use bt_core::{BusError, Drain, Event, EventBus, LogError, topic};
 use futures::executor::block_on;
 use futures::{SinkExt, StreamExt};
 
@@ -69,7 +69,7 @@ where
                 seen
             });
             loggers.into_iter().for_each(|logger| logger.join().unwrap());
-            bus.close();
+            bus.close(Drain::Deliver);
             let (quick, slow) = (quick.join().unwrap(), slow.join().unwrap());
             assert_eq!(quick, slow);
             for logger in 0..2 {
@@ -104,7 +104,7 @@ where
             block_on(a.send(message(0))).unwrap();
             block_on(sink.send(log(1))).unwrap();
             assert!(!is_ready(&mut sink), "the queue is full");
-            bus.close();
+            bus.close(Drain::Deliver);
             assert!(matches!(block_on(sink.send(log(2))), Err(LogError::Refused(BusError::Closed { .. }))));
             assert!(is_busy(&bus));
             assert_eq!(id(&block_on(sub.next()).unwrap()), 0);

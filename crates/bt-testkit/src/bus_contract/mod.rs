@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use bt_core::{BusError, Event, EventBus, SubscriptionStats, topic};
+use bt_core::{BusError, Drain, Event, EventBus, SubscriptionStats, Timestamp, topic};
 use futures::executor::block_on;
 use futures::future::join;
 use futures::{SinkExt, StreamExt};
@@ -70,8 +70,8 @@ where
             assert!(matches!(taken, BusError::DuplicateSubscription { name } if name == "sub"));
             drop(sub);
             let mut a = bus.publisher("a").unwrap();
-            bus.close();
-            bus.close();
+            bus.close(Drain::Deliver);
+            bus.close(Drain::Deliver);
             let closed = block_on(a.send(message(0))).unwrap_err();
             assert_eq!(closed.to_string(), "bus is closed, cannot publish to topic `a`");
             let closed = bus.subscribe("late", &["a"], 1).err().expect("the bus is closed");
@@ -111,13 +111,13 @@ where
                 let (first, second) = (sub.next().await.unwrap(), sub.next().await.unwrap());
                 drop(first);
                 let expected = SubscriptionStats {
-                    name: "sub".into(),
                     delivered: 1,
-                    dropped: 0,
-                    undelivered: 0,
                     queued: 3,
                     high_water: 5,
                     unacknowledged: 1,
+                    watermark: Some(Timestamp::from_nanos(1)),
+                    lag: Some(Duration::from_nanos(3)),
+                    ..SubscriptionStats::new("sub")
                 };
                 assert_eq!(bus.stats().subscriptions, std::slice::from_ref(&expected));
                 drop(sub);

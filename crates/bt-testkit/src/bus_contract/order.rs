@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use bt_core::{Event, EventBus, Timestamp};
+use bt_core::{Drain, Event, EventBus, Timestamp};
 use futures::executor::block_on;
 use futures::{SinkExt, StreamExt};
 
@@ -78,7 +78,7 @@ where
                 })
                 .collect();
             writers.into_iter().for_each(|writer| writer.join().unwrap());
-            bus.close();
+            bus.close(Drain::Deliver);
             let [first, second, third] = readers.map(|reader| reader.join().unwrap());
             assert_eq!(first.len(), publishers.len() * EACH as usize);
             assert!(first == second && second == third, "subscribers saw different orders");
