@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod command;
+mod soak;
 mod tidy;
 
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ struct Command {
     run: fn(&[String]) -> Outcome,
 }
 
-const COMMANDS: [Command; 3] = [
+const COMMANDS: [Command; 4] = [
     Command {
         name: "bench",
         arguments: "[--filter TEXT]",
@@ -29,6 +30,12 @@ const COMMANDS: [Command; 3] = [
         arguments: "",
         about: "run every check: what continuous integration runs",
         run: ci::run,
+    },
+    Command {
+        name: "soak",
+        arguments: "[--runs N]",
+        about: "end runs by signals and failures at random moments, N times each",
+        run: soak::run,
     },
     Command {
         name: "tidy",

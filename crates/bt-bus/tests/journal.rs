@@ -1,5 +1,7 @@
 //! The journal on disk.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -177,7 +179,48 @@ fn a_failure_ends_the_service_at_once() {
 }
 
 #[test]
-fn a_directory_that_vanishes_is_an_error() {
+fn what_is_queued_when_writing_fails_counts() {
+    let bus = Bus::<Event>::new(["log"]).unwrap();
+    let subscription = bus.subscribe("journal", &["log"], 8).unwrap();
+    let journal = JournalConfig::new().with_buffer(1).create("/dev/full").unwrap();
+    let error = block_on(async {
+        let mut sink = bus.log_sink("x").unwrap();
+        for n in 0..5 {
+            sink.send(event(n)).await.unwrap();
+        }
+        // It can take one or two of them before it hears that none can be written.
+        journal.run(subscription).await.unwrap_err()
+    });
+    assert!(matches!(error, JournalError::Write { written: 0, unwritten: 5, .. }), "{error}");
+    block_on(bus.idle());
+}
+
+/// What a journal says at its end when `harm` came to its file after one of two events.
+fn harmed(harm: impl FnOnce(&Path)) -> (JournalError, tempfile::TempDir, PathBuf) {
+    let (dir, path) = temporary();
+    let mut journal = Journal::create(&path).unwrap();
+    journal.append("log", 1, &event(0)).unwrap();
+    block_on(futures::future::poll_fn(|cx| journal.poll_flush(cx))).unwrap();
+    harm(&path);
+    journal.append("log", 2, &event(1)).unwrap();
+    let error = block_on(journal.close()).unwrap_err();
+    assert!(matches!(error, JournalError::Write { written: 0, unwritten: 2, .. }), "{error}");
+    (error, dir, path)
+}
+
+#[test]
+fn a_file_or_directory_that_vanishes_is_an_error() {
+    let (error, dir, path) = harmed(|path| fs::remove_file(path).unwrap());
+    assert!(bt_core::error_chain(&error).contains("No such file"), "{error}");
+    assert!(!path.exists());
+    dir.close().unwrap();
+    harmed(|path| fs::remove_dir_all(path.parent().unwrap()).unwrap());
+    let error = Journal::create(&path).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot create journal {}", path.display()));
+}
+
+#[test]
+fn a_file_that_vanishes_after_the_last_event_is_an_error() {
     let (dir, path) = temporary();
     let mut journal = Journal::create(&path).unwrap();
     journal.append("log", 1, &event(0)).unwrap();
@@ -185,8 +228,20 @@ fn a_directory_that_vanishes_is_an_error() {
     dir.close().unwrap();
     let error = block_on(journal.close()).unwrap_err();
     assert!(matches!(error, JournalError::Write { written: 0, unwritten: 1, .. }), "{error}");
-    let error = Journal::create(&path).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot create journal {}", path.display()));
+}
+
+#[test]
+fn a_file_that_another_replaces_or_changes_is_an_error() {
+    let replace = |path: &Path| {
+        fs::rename(path, path.with_extension("old")).unwrap();
+        fs::write(path, "of another").unwrap();
+    };
+    let (error, _dir, path) = harmed(replace);
+    assert!(bt_core::error_chain(&error).ends_with("another file has taken its place"), "{error}");
+    assert_eq!(fs::read(path).unwrap(), b"of another");
+    // Another run that was given the same path.
+    let (error, ..) = harmed(|path| drop(Journal::create(path).unwrap()));
+    assert!(bt_core::error_chain(&error).contains("another has changed it"), "{error}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::failure::chain;
+use crate::strategy::Strategy;
 
 /// Historical candles of many instruments, resampled and aligned in time, fed to services on a bus.
 #[derive(Debug, Parser)]
@@ -269,7 +270,7 @@ pub(crate) enum OnSourceErrorArg {
 pub(crate) struct EngineArgs {
     /// Run the sample strategy, a cross of two moving averages of closes: sma:FAST,SLOW
     #[arg(long, value_name = "sma:FAST,SLOW")]
-    pub(crate) strategy: Option<Sma>,
+    pub(crate) strategy: Option<Strategy>,
     /// End after N frames
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_frames: Option<u64>,

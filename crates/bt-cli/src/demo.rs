@@ -20,6 +20,7 @@ use crate::progress::Meter;
 use crate::report::Report;
 use crate::run::Plan;
 use crate::settings::Settings;
+use crate::strategy::Strategy;
 use crate::synth;
 
 /// What the demo's data set is made of; written beside it once it is complete.
@@ -54,7 +55,7 @@ pub(crate) async fn demo(args: DemoArgs, ui: &Ui) -> Result<(), Failure> {
             memory: machine.memory.as_u64(),
             threads: machine.threads(),
         },
-        strategy: Some(Sma { fast: 12, slow: 48 }),
+        strategy: Some(Strategy::Sma(Sma { fast: 12, slow: 48 })),
         max_frames: None,
         barrier_limit: Duration::from_secs(30),
         fsync: FsyncPolicy::Never,

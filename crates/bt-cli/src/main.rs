@@ -65,7 +65,10 @@ fn runtime(kind: RuntimeArg) -> Result<Runtime, Failure> {
         RuntimeArg::Current => Builder::new_current_thread(),
         RuntimeArg::Multi => Builder::new_multi_thread(),
     };
-    builder.enable_all().build().map_err(|error| Failure::run("cannot start the runtime", &error))
+    let fail = |error| Failure::run("cannot start the runtime", &error);
+    let runtime = builder.enable_all().build().map_err(fail)?;
+    signals::outlive_size_limit(&runtime).map_err(fail)?;
+    Ok(runtime)
 }
 
 /// Operational diagnostics go to stderr: warnings unless more is asked for.

@@ -16,7 +16,7 @@ use crate::progress::Meter;
 use crate::report::{Outcome, Parts, Service};
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::strategy::Crossings;
+use crate::strategy::{Crossings, Strategy};
 use crate::tally::Tally;
 use crate::watch::{Watch, Watched};
 
@@ -51,7 +51,7 @@ pub(crate) async fn run(args: RunArgs, ui: &Ui) -> Result<(), Failure> {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) settings: Settings,
-    pub(crate) strategy: Option<Sma>,
+    pub(crate) strategy: Option<Strategy>,
     pub(crate) max_frames: Option<u64>,
     pub(crate) barrier_limit: Duration,
     pub(crate) fsync: FsyncPolicy,
@@ -136,9 +136,15 @@ impl Plan {
                 Ok(())
             });
         }
-        if let Some(lengths) = strategy {
-            builder = builder.service("sma", [topic::FRAME], move |cx| trade(cx, lengths));
-        }
+        builder = match strategy {
+            Some(Strategy::Sma(lengths)) => {
+                builder.service("sma", [topic::FRAME], move |cx| trade(cx, lengths))
+            }
+            Some(Strategy::Drill(drill)) => {
+                builder.service("drill", [topic::FRAME], move |cx| drill.serve(cx))
+            }
+            None => builder,
+        };
         if let Some(writer) = writer {
             builder = builder.service("frames", [topic::FRAME], move |cx| writer.serve(cx));
         }

@@ -5,11 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bt_engine::{StopHandle, StopReason};
 use futures::task::AtomicWaker;
+use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
 
 const INTERRUPT: i32 = 2;
 const TERMINATE: i32 = 15;
+
+/// SIGXFSZ, wherever Linux and macOS run today but on MIPS.
+#[cfg(unix)]
+const SIZE_LIMIT: i32 = 25;
 
 /// Exit code after a second signal.
 const ABORTED: i32 = 3;
@@ -79,6 +84,21 @@ impl Signals {
         // It is replaced whole.
         self.0.stop.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes a write that passes the limit on the size of files fail, as one to a full disk does. The signal that comes
+/// with it would end the process where it stands.
+#[cfg(unix)]
+pub(crate) fn outlive_size_limit(runtime: &Runtime) -> std::io::Result<()> {
+    let _entered = runtime.enter();
+    // Once listened for it does nothing of its own any more, and nobody has to hear it.
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIZE_LIMIT)).map(drop)
+}
+
+/// There is no such signal.
+#[cfg(not(unix))]
+pub(crate) fn outlive_size_limit(_: &Runtime) -> std::io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -1,10 +1,31 @@
-//! The sample strategy: a cross of two moving averages.
+//! The sample strategy, a cross of two moving averages; and one that ends badly, to rehearse failures.
 
 use std::collections::VecDeque;
+use std::future::pending;
+use std::str::FromStr;
 
-use bt_core::{Frame, Slot};
+use bt_core::{BoxError, Event, EventBus, Frame, Slot};
+use bt_engine::ServiceContext;
 
 use crate::args::Sma;
+
+/// What trades in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strategy {
+    Sma(Sma),
+    Drill(Drill),
+}
+
+impl FromStr for Strategy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("drill:") {
+            Some(drill) => drill.parse().map(Strategy::Drill),
+            None => text.parse().map(Strategy::Sma),
+        }
+    }
+}
 
 /// Counts how often the fast moving average of a series' closes crosses the slow one.
 #[derive(Debug)]
@@ -65,9 +86,80 @@ impl Averages {
     }
 }
 
+/// A service that comes to a bad end at a frame, counted from 1: what a faulty strategy of a user might do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Drill {
+    end: BadEnd,
+    frame: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BadEnd {
+    Panic,
+    Fail,
+    Return,
+    /// It never acknowledges the frame.
+    Hang,
+}
+
+impl FromStr for Drill {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (end, frame) = text.split_once('@').ok_or("expected END@FRAME after `drill:`")?;
+        let end = match end {
+            "panic" => BadEnd::Panic,
+            "fail" => BadEnd::Fail,
+            "return" => BadEnd::Return,
+            "hang" => BadEnd::Hang,
+            _ => return Err(format!("unknown end `{end}`, expected panic, fail, return or hang")),
+        };
+        match frame.parse() {
+            Ok(frame) if frame > 0 => Ok(Drill { end, frame }),
+            _ => Err(format!("invalid frame `{frame}`, expected a whole number from 1")),
+        }
+    }
+}
+
+impl Drill {
+    /// Takes frames up to the one at which it ends.
+    pub(crate) async fn serve<B>(self, mut cx: ServiceContext<B>) -> Result<(), BoxError>
+    where
+        B: EventBus<Payload = Event>,
+    {
+        let Drill { end, frame } = self;
+        let mut seen = 0;
+        while let Some(delivery) = cx.next().await {
+            seen += u64::from(matches!(delivery.payload, Event::Frame(_)));
+            if seen < frame {
+                continue;
+            }
+            match end {
+                BadEnd::Panic => panic!("a drill at frame {frame}"),
+                BadEnd::Fail => return Err(format!("a drill at frame {frame}").into()),
+                BadEnd::Return => return Ok(()),
+                BadEnd::Hang => pending().await,
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_strategy_trades_or_comes_to_a_bad_end() {
+        assert_eq!("sma:12,48".parse(), Ok(Strategy::Sma(Sma { fast: 12, slow: 48 })));
+        let drill = Drill { end: BadEnd::Panic, frame: 100 };
+        assert_eq!("drill:panic@100".parse(), Ok(Strategy::Drill(drill)));
+        for bad in
+            ["drill:", "drill:panic", "drill:panic@0", "drill:panic@x", "drill:sulk@1", "drills:panic@1"]
+        {
+            assert!(bad.parse::<Strategy>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn crossings_are_counted_once_both_averages_are_full() {

@@ -66,7 +66,17 @@ impl JournalConfig {
             |source: io::Error| JournalError::Create { path: given.to_owned(), source: Arc::new(source) };
         // The thread looks whether the file is still there: not after a change of directory, somewhere else.
         let path = std::path::absolute(given).map_err(fail)?;
-        let file = File::create(&path).map_err(fail)?;
+        let file = create(&path).map_err(fail)?;
         Journal::start(path, file, fsync, buffer).map_err(fail)
     }
+}
+
+/// An empty file that is only ever appended to: had another cut it short, its length would tell, and no hole hides it.
+fn create(path: &Path) -> io::Result<File> {
+    let file = File::options().create(true).append(true).open(path)?;
+    // A pipe or a device has nothing to be cut off.
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    Ok(file)
 }

@@ -20,16 +20,17 @@ pub enum JournalError {
         #[source]
         source: Arc<io::Error>,
     },
-    /// The system did not take what was written, or the file is gone.
+    /// The system did not take what was written, or the file is not what was written any more.
     #[error("cannot write journal {}: {unwritten} events were not written, {written} were", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// Events that stand in the file as whole lines.
+        /// Events that stand in the file as whole lines: none if it is gone or was changed by another; those
+        /// that were synced if it cannot be synced any more.
         written: u64,
-        /// Events that the journal had accepted and that do not.
+        /// Events that the journal was given and that do not.
         unwritten: u64,
-        /// The system's answer.
+        /// The system's answer, or what was found.
         #[source]
         source: Arc<io::Error>,
     },

@@ -24,8 +24,10 @@ use super::{FsyncPolicy, JournalConfig, JournalError, JournalSink, encode_line, 
 /// is killed within a write; what is after the last line feed is then a torn line
 /// ([`JournalReader::torn_at`](super::JournalReader::torn_at)). It holds nothing of the wall clock.
 ///
-/// A write that fails (a full disk, a file that was removed) is an error of everything that is called from
-/// then on, with the number of events that were not written.
+/// A write that fails (a full disk, a limit on sizes) is an error of everything that is called from then on, with
+/// the number of events that were not written. So is a file that was removed, replaced or changed by another: before
+/// each batch, and at the end, the thread looks whether what stands under the journal's name is the file that it
+/// writes to, at the length that it wrote.
 ///
 /// Dropping it without [`close`](Journal::close) waits until what was appended is written, and **blocks the
 /// thread** for so long; errors are lost then.
@@ -73,7 +75,8 @@ impl Journal {
         self.shared.poll_ready(&mut self.handle, cx)
     }
 
-    /// Appends an event's line to the buffer, whatever its size.
+    /// Appends an event's line to the buffer, whatever its size. After a failure it appends nothing, and the
+    /// event counts among those that were not written.
     ///
     /// # Errors
     /// [`JournalError::Write`]; [`JournalError::Closed`].
@@ -126,7 +129,8 @@ impl Journal {
 
     /// Journals the log events among `deliveries` until they end, and gives the number of events written: the
     /// journal as a service. A delivery is acknowledged when its line is in the buffer; a write that fails ends
-    /// it at once, also while nothing is delivered.
+    /// it at once, also while nothing is delivered. What is queued for it then is taken, and counts among the
+    /// events that were not written.
     ///
     /// # Errors
     /// [`JournalError::Write`].
@@ -140,12 +144,34 @@ impl Journal {
         D: Deref<Target = Envelope<Event>>,
     {
         let mut deliveries = deliveries;
-        while let Some(delivery) = poll_fn(|cx| self.poll_delivery(&mut deliveries, cx)).await? {
-            if let Event::Log(event) = &delivery.payload {
-                self.append(&delivery.topic, delivery.seq, event)?;
+        let mut failure = loop {
+            match poll_fn(|cx| self.poll_delivery(&mut deliveries, cx)).await {
+                Ok(None) => return self.close().await,
+                Ok(Some(delivery)) => {
+                    if let Err(error) = self.append_delivery(&delivery) {
+                        break error;
+                    }
+                }
+                Err(error) => break error,
+            }
+        };
+        let mut queued = |cx: &mut Context<'_>| match Pin::new(&mut deliveries).poll_next(cx) {
+            Poll::Ready(delivery) => Poll::Ready(delivery),
+            Poll::Pending => Poll::Ready(None),
+        };
+        while let Some(delivery) = poll_fn(&mut queued).await {
+            if let Err(error) = self.append_delivery(&delivery) {
+                failure = error;
             }
         }
-        self.close().await
+        Err(failure)
+    }
+
+    fn append_delivery(&mut self, delivery: &Envelope<Event>) -> Result<(), JournalError> {
+        match &delivery.payload {
+            Event::Log(event) => self.append(&delivery.topic, delivery.seq, event),
+            _ => Ok(()),
+        }
     }
 
     fn poll_delivery<S>(

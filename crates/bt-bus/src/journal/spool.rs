@@ -51,6 +51,9 @@ impl Shared {
     /// Puts a line into the buffer; `encode` gets the number that the event has among those without another.
     pub(super) fn append(&self, encode: impl FnOnce(u64, &mut Vec<u8>)) -> Result<(), JournalError> {
         let mut spool = self.lock();
+        if spool.failed.is_some() {
+            spool.accepted += 1;
+        }
         spool.check(self)?;
         let before = spool.lines.len();
         let seq = spool.accepted + 1;
@@ -97,9 +100,9 @@ pub(super) struct Spool {
     pub(super) lines: Vec<u8>,
     /// Events in `lines`.
     pub(super) buffered: u64,
-    /// Events appended.
+    /// Events appended, or refused because writing has failed.
     pub(super) accepted: u64,
-    /// Events that the system has taken, and with [`FsyncPolicy::Always`](super::FsyncPolicy) stored.
+    /// Events that stand in the file, and with [`FsyncPolicy::Always`](super::FsyncPolicy) are stored.
     pub(super) written: u64,
     /// Number of events whose writing someone waits for.
     pub(super) wanted: u64,

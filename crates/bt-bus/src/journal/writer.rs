@@ -1,7 +1,8 @@
 //! The thread that writes.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,21 +27,12 @@ pub(super) fn run(shared: &Shared, file: File, fsync: FsyncPolicy) {
         drop(spool);
         room.into_iter().for_each(|(_, waker)| waker.wake());
 
-        let result = out.write(shared, &batch).and_then(|()| out.sync(last).map_err(|e| (Kept::All, e)));
+        let result = out.put(&shared.path, &batch, events, last);
         batch.clear();
 
         let mut spool = shared.lock();
-        match result {
-            Ok(()) => spool.written += events,
-            Err((kept, error)) => {
-                match kept {
-                    Kept::Lines(lines) => spool.written += lines,
-                    Kept::All => spool.written += events,
-                    Kept::Nothing => spool.written = 0,
-                }
-                spool.failed = Some(Arc::new(error));
-            }
-        }
+        spool.written = out.events;
+        spool.failed = result.err().map(Arc::new);
         spool.ended = last || spool.failed.is_some();
         let ended = spool.ended;
         let progress = spool.take_waiting();
@@ -95,53 +87,72 @@ fn timed<'a>(bell: &Condvar, spool: MutexGuard<'a, Spool>, limit: Duration) -> M
     bell.wait_timeout(spool, limit).unwrap_or_else(PoisonError::into_inner).0
 }
 
-/// What stands in the file after a failure.
-#[derive(Debug, PartialEq, Eq)]
-enum Kept {
-    /// So many lines of the batch, and all before it.
-    Lines(u64),
-    /// The batch too.
-    All,
-    /// Nothing: the file is gone.
-    Nothing,
-}
-
-/// The file, with what the policy needs to know.
+/// The file, with what stands in it and what the policy needs to know.
 struct Out {
     file: File,
+    /// Which file it is, if it is one that can be taken away: not a pipe or a device.
+    identity: Option<(u64, u64)>,
     fsync: FsyncPolicy,
     /// Length of the file up to the last whole line.
     length: u64,
+    /// Events in it.
+    events: u64,
+    /// Events in it when it was last synced.
+    synced: u64,
     /// When the oldest byte was written that is not synced.
     dirty: Option<Instant>,
 }
 
 impl Out {
     fn new(file: File, fsync: FsyncPolicy) -> Self {
+        let identity = file.metadata().ok().filter(Metadata::is_file).map(|found| identity(&found));
         // A pipe or a device cannot be synced.
-        let regular = file.metadata().is_ok_and(|m| m.is_file());
-        let fsync = if regular { fsync } else { FsyncPolicy::Never };
-        Out { file, fsync, length: 0, dirty: None }
+        let fsync = if identity.is_some() { fsync } else { FsyncPolicy::Never };
+        Out { file, identity, fsync, length: 0, events: 0, synced: 0, dirty: None }
     }
 
-    /// Writes whole lines, and nothing if the file is not where it was made.
-    fn write(&mut self, shared: &Shared, lines: &[u8]) -> Result<(), (Kept, io::Error)> {
-        // The system goes on taking what is written to a file that was removed; it would vanish unnoticed.
-        if let Err(error) = fs::metadata(&shared.path)
-            && error.kind() == io::ErrorKind::NotFound
-        {
-            return Err((Kept::Nothing, error));
+    /// Writes whole lines, so many `events`, and sees to it that they last. After a failure `events` of the
+    /// file are those that stand in it all the same.
+    fn put(&mut self, path: &Path, lines: &[u8], events: u64, last: bool) -> io::Result<()> {
+        if events > 0 {
+            self.look(path)?;
+            self.write(lines, events)?;
         }
-        if lines.is_empty() {
-            return Ok(());
-        }
+        self.sync(last)?;
+        if last { self.look(path) } else { Ok(()) }
+    }
+
+    fn write(&mut self, lines: &[u8], events: u64) -> io::Result<()> {
         self.dirty.get_or_insert_with(Instant::now);
-        write_lines(&mut self.file, lines).map_err(|(kept, error)| {
+        if let Err((kept, error)) = write_lines(&mut self.file, self.length, lines) {
+            self.length += kept as u64;
+            self.events += count_lines(&lines[..kept]);
             // Only whole lines stay; on a device that cannot be cut there is nothing to keep.
-            let _ = self.file.set_len(self.length + kept as u64);
-            (Kept::Lines(count_lines(&lines[..kept])), error)
-        })?;
+            let _ = self.file.set_len(self.length);
+            return Err(error);
+        }
         self.length += lines.len() as u64;
+        self.events += events;
+        Ok(())
+    }
+
+    /// Looks whether the file is where it was made and holds what was written, no more and no less. The system
+    /// goes on taking what is written to one that was removed or replaced; it would vanish unnoticed.
+    fn look(&mut self, path: &Path) -> io::Result<()> {
+        self.is_in_place(path).inspect_err(|_| self.events = 0)
+    }
+
+    fn is_in_place(&self, path: &Path) -> io::Result<()> {
+        let Some(made) = self.identity else { return Ok(()) };
+        let found = fs::metadata(path)?;
+        if identity(&found) != made {
+            return Err(io::Error::other("another file has taken its place"));
+        }
+        if found.len() != self.length {
+            let (found, expected) = (found.len(), self.length);
+            let what = format!("another has changed it: it has {found} bytes, expected {expected}");
+            return Err(io::Error::other(what));
+        }
         Ok(())
     }
 
@@ -152,7 +163,8 @@ impl Out {
             FsyncPolicy::Always => true,
         };
         if due && self.dirty.take().is_some() {
-            self.file.sync_data()?;
+            self.file.sync_data().inspect_err(|_| self.events = self.synced)?;
+            self.synced = self.events;
         }
         Ok(())
     }
@@ -166,14 +178,27 @@ impl Out {
     }
 }
 
-/// Writes all of `lines`; on failure, how many bytes of whole lines were written.
-fn write_lines(out: &mut impl Write, lines: &[u8]) -> Result<(), (usize, io::Error)> {
+/// Device and number of a file.
+#[cfg(unix)]
+fn identity(found: &Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (found.dev(), found.ino())
+}
+
+/// There is no telling one file from another.
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+/// Writes all of `lines` from `offset` of the file on; on failure, how many bytes of whole lines were written.
+fn write_lines(out: &mut impl Write, offset: u64, lines: &[u8]) -> Result<(), (usize, io::Error)> {
     let mut done = 0;
     let error = loop {
         if done == lines.len() {
             return Ok(());
         }
-        match out.write(&lines[done..]) {
+        match out.write(piece(offset + done as u64, &lines[done..])) {
             Ok(0) => break io::ErrorKind::WriteZero.into(),
             Ok(count) => done += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -182,6 +207,21 @@ fn write_lines(out: &mut impl Write, lines: &[u8]) -> Result<(), (usize, io::Err
     };
     let whole = lines[..done].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     Err((whole, error))
+}
+
+/// The system takes a page of a file at a time, and a process that is killed leaves those that were taken.
+const PAGE: usize = 4096;
+
+/// As much of `lines` as is written at once at `offset`: those that end within the page, or the one that leaves it.
+/// So a kill can tear only a line between two pages, and has next to no time for it.
+fn piece(offset: u64, lines: &[u8]) -> &[u8] {
+    let room = PAGE - (offset % PAGE as u64) as usize;
+    if lines.len() <= room {
+        return lines;
+    }
+    let is_end = |byte: &u8| *byte == b'\n';
+    let end = lines[..room].iter().rposition(is_end).or_else(|| lines.iter().position(is_end));
+    &lines[..end.map_or(lines.len(), |at| at + 1)]
 }
 
 fn count_lines(bytes: &[u8]) -> u64 {
@@ -206,9 +246,39 @@ mod tests {
                 Ok(())
             }
         }
-        let (whole, error) = write_lines(&mut Small(5), b"a\nb\ncd\n").unwrap_err();
+        let (whole, error) = write_lines(&mut Small(5), 0, b"a\nb\ncd\n").unwrap_err();
         assert_eq!((whole, error.kind()), (4, io::ErrorKind::StorageFull));
         assert_eq!(count_lines(&b"a\nb\ncd\n"[..whole]), 2);
-        assert!(write_lines(&mut Small(7), b"a\nb\ncd\n").is_ok());
+        assert!(write_lines(&mut Small(7), 0, b"a\nb\ncd\n").is_ok());
+    }
+
+    #[test]
+    fn a_write_stays_within_a_page_or_is_one_line() {
+        // Lines of all lengths up to two pages, short ones mostly.
+        let lines: Vec<u8> =
+            (0..200_usize).flat_map(|n| [vec![b'x'; n * n * n % 8192], vec![b'\n']].concat()).collect();
+        let (mut offset, mut left) = (4000, &*lines);
+        while !left.is_empty() {
+            let piece = piece(offset, left);
+            assert!(piece.ends_with(b"\n"));
+            let page = |at: u64| at / PAGE as u64;
+            let last = offset + piece.len() as u64 - 1;
+            assert!(page(offset) == page(last) || count_lines(piece) == 1, "{offset} {}", piece.len());
+            offset += piece.len() as u64;
+            left = &left[piece.len()..];
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_synced_does_not_count() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut out = Out::new(file.reopen().unwrap(), FsyncPolicy::Always);
+        out.put(file.path(), b"a\nb\n", 2, false).unwrap();
+        // A pipe takes bytes and cannot be synced.
+        let (_reader, pipe) = io::pipe().unwrap();
+        out.file = File::from(std::os::fd::OwnedFd::from(pipe));
+        assert!(out.put(file.path(), b"c\n", 1, false).is_err());
+        assert_eq!(out.events, 2);
     }
 }

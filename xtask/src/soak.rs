@@ -1,0 +1,46 @@
+//! `cargo xtask soak`: the tests that end runs at random moments, many times over.
+
+use crate::Outcome;
+use crate::command::{Usage, cargo, run as run_command};
+
+/// Runs for each kind of end, unless told otherwise.
+const RUNS: u32 = 50;
+
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let runs = runs(arguments)?;
+    // A summary of each kind of end is among what the tests print.
+    let mut command = cargo(&["test", "--release", "-p", "bt-cli", "--test", "ends", "--", "--nocapture"]);
+    command.env("BT_SOAK_RUNS", runs.to_string());
+    run_command(command)?;
+    println!("every end was in order, {runs} runs of each");
+    Ok(())
+}
+
+fn runs(arguments: &[String]) -> Result<u32, Usage> {
+    let unexpected = || {
+        let given = arguments.join(" ");
+        Usage::new(format!("unexpected arguments `{given}`, expected nothing or `--runs N` from 1"))
+    };
+    match arguments {
+        [] => Ok(RUNS),
+        [option, number] if option == "--runs" => {
+            number.parse().ok().filter(|runs| *runs > 0).ok_or_else(unexpected)
+        }
+        _ => Err(unexpected()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_runs_is_taken_and_all_else_refused() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(runs(&[]).unwrap(), RUNS);
+        assert_eq!(runs(&words("--runs 7")).unwrap(), 7);
+        for bad in ["--runs", "--runs 0", "--runs many", "7", "--runs 7 8"] {
+            assert!(runs(&words(bad)).unwrap_err().to_string().contains(bad), "{bad}");
+        }
+    }
+}
