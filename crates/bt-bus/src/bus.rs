@@ -218,9 +218,9 @@ impl<E: From<LogEvent>> Bus<E> {
     /// A sink for the logs of `component`.
     ///
     /// # Errors
-    /// [`BusError::UnknownTopic`] if the bus has no log topic.
+    /// [`BusError::NoLog`] if none of the topics takes logs.
     pub fn component_log(&self, component: &'static str) -> Result<ComponentLog<E>, BusError> {
-        let index = self.shared.log.ok_or_else(|| self.shared.unknown(topic::LOG))?;
+        let index = self.shared.log.ok_or(BusError::NoLog)?;
         Ok(ComponentLog::new(Publisher::new(Arc::clone(&self.shared), index), component))
     }
 }

@@ -180,7 +180,7 @@ fn a_failure_ends_the_service_at_once() {
 
 #[test]
 fn what_is_queued_when_writing_fails_counts() {
-    let bus = Bus::<Event>::new(["log"]).unwrap();
+    let bus = Bus::<Event>::builder().topic("log").log_topic("log").build().unwrap();
     let subscription = bus.subscribe("journal", &["log"], 8).unwrap();
     let journal = JournalConfig::new().with_buffer(1).create("/dev/full").unwrap();
     let error = block_on(async {

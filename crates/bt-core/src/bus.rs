@@ -67,7 +67,7 @@ pub trait EventBus: Clone + Send + 'static {
     /// A sink for the logs of `component`, whose name it sets on each event.
     ///
     /// # Errors
-    /// [`BusError::UnknownTopic`] if the bus has no log topic.
+    /// [`BusError::NoLog`] if none of the topics takes logs.
     fn log_sink(&self, component: &'static str) -> Result<BoxLogSink, BusError>;
 
     /// The barrier: ready when the bus is idle.

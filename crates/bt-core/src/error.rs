@@ -304,6 +304,9 @@ pub enum BusError {
         /// The topics that there are.
         known: Vec<String>,
     },
+    /// A bus none of whose topics takes logs.
+    #[error("bus has no topic for logs, expected one when it was built")]
+    NoLog,
     /// A second subscription of one name.
     #[error("subscription `{name}` exists already, expected another name")]
     DuplicateSubscription {
