@@ -63,17 +63,6 @@ pub(crate) struct Announcer<E> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Closed;
 
-/// What a queue has for its subscriber.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Fetched {
-    /// Something; the handle has it.
-    Some,
-    /// Nothing now.
-    Empty,
-    /// Nothing any more.
-    Ended,
-}
-
 impl<E> Core<E> {
     pub(crate) fn new(topics: &[TopicName], announcer: Option<Announcer<E>>) -> Self {
         let topic = |&name| Topic {

@@ -1,5 +1,6 @@
 //! A buffer of deliveries.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::run::Run;
 pub struct Deliveries<E> {
     /// The subscription they are of; that of the last ones, if there are none.
     link: Option<Arc<Link<E>>>,
-    pub(crate) runs: Vec<Run<E>>,
+    pub(crate) runs: VecDeque<Run<E>>,
     /// Their numbers in the subscription.
     from: u64,
     to: u64,
@@ -25,7 +26,7 @@ pub struct Deliveries<E> {
 impl<E> Deliveries<E> {
     /// An empty buffer.
     pub fn new() -> Self {
-        Deliveries { link: None, runs: Vec::new(), from: 0, to: 0 }
+        Deliveries { link: None, runs: VecDeque::new(), from: 0, to: 0 }
     }
 
     /// Number of envelopes.

@@ -34,7 +34,7 @@ pub(crate) struct Subscriber<E> {
     pub(crate) limit: Option<Duration>,
     queue: VecDeque<Run<E>>,
     /// Envelopes in `queue`.
-    queued: usize,
+    pub(crate) queued: usize,
     /// Places that publishers hold and have not used.
     pub(crate) reserved: usize,
     /// What the handle does without the lock.
@@ -191,17 +191,22 @@ impl<E> Subscriber<E> {
     }
 
     /// Gives the handle what is queued, into `hand`: all of it, or, where the oldest may yet be dropped, at most
-    /// `limit` envelopes. Returns whether there was any.
+    /// `limit` envelopes. Returns how many.
     #[inline]
-    pub(crate) fn fetch(&mut self, hand: &mut VecDeque<Run<E>>, limit: usize) -> bool {
-        let (before, mut count) = (hand.len(), 0);
+    pub(crate) fn fetch(&mut self, hand: &mut VecDeque<Run<E>>, limit: usize) -> usize {
+        if self.queued == 0 {
+            return 0;
+        }
+        let (before, mut count) = (hand.len(), self.queued);
         if self.policy != Policy::Block {
-            while count < limit
+            count = limit.min(self.queued);
+            let mut left = count;
+            while left > 0
                 && let Some(first) = self.queue.front_mut()
             {
-                let part = if first.len() > limit - count { Some(first.split(limit - count)) } else { None };
+                let part = if first.len() > left { Some(first.split(left)) } else { None };
                 let Some(run) = part.or_else(|| self.queue.pop_front()) else { break };
-                count += run.len();
+                left -= run.len();
                 hand.push_back(run);
             }
         } else if before == 0 {
@@ -209,18 +214,13 @@ impl<E> Subscriber<E> {
         } else {
             hand.append(&mut self.queue);
         }
-        if hand.len() == before {
-            return false;
-        }
         let acked = self.progress.acked();
-        count = 0;
         for run in hand.range(before..) {
             self.ledger.fetch(run.topic, run.seq(), run.len() as u64, acked);
-            count += run.len();
         }
         self.queued -= count;
         self.progress.set_fetched(self.progress.fetched() + count as u64);
-        true
+        count
     }
 
     /// Acknowledges the envelopes from `from` to before `to`, out of order or not.

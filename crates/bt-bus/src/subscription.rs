@@ -11,7 +11,6 @@ use bt_core::Timestamp;
 use futures_core::{FusedStream, Stream};
 
 use crate::after::After;
-use crate::core::Fetched;
 use crate::link::Link;
 use crate::progress::{Handed, Progress};
 use crate::run::Run;
@@ -30,6 +29,8 @@ pub struct Subscription<E> {
     link: Arc<Link<E>>,
     /// What was fetched and not handed out.
     hand: VecDeque<Run<E>>,
+    /// Number of envelopes in `hand`.
+    in_hand: usize,
     ended: bool,
     after: After<E>,
 }
@@ -37,7 +38,7 @@ pub struct Subscription<E> {
 impl<E> Subscription<E> {
     pub(crate) fn new(shared: Arc<Shared<E>>, subscriber: usize, progress: Arc<Progress>) -> Self {
         let link = Arc::new(Link { shared, subscriber, progress });
-        Subscription { link, hand: VecDeque::new(), ended: false, after: After::new() }
+        Subscription { link, hand: VecDeque::new(), in_hand: 0, ended: false, after: After::new() }
     }
 
     /// The next delivery, or `None` when the bus is closed and the queue is empty.
@@ -84,33 +85,42 @@ impl<E> Subscription<E> {
         let mut owed = into.hand_back(&self.link);
         owed.take_if(|&mut (from, to)| self.link.progress.acknowledge(from, to));
         loop {
-            let polled = self.poll_hand(Some(cx.waker()), limit, owed.take());
+            let fetched = if self.in_hand < limit || owed.is_some() {
+                self.poll_fetch(Some(cx.waker()), limit, owed.take())
+            } else {
+                Poll::Ready(true)
+            };
             into.clear();
-            if limit == 0 || !ready!(polled) {
+            if limit == 0 || !ready!(fetched) {
                 return Poll::Ready(0);
             }
-            let mut count = 0;
-            while count < limit
-                && let Some(run) = self.take(limit - count)
-            {
-                count += run.len();
-                into.runs.push(run);
+            let count = limit.min(self.in_hand);
+            if count == self.in_hand {
+                std::mem::swap(&mut self.hand, &mut into.runs);
+            } else {
+                let mut left = count;
+                while let Some(run) = self.take(left) {
+                    left -= run.len();
+                    into.runs.push_back(run);
+                }
             }
-            let Some(handed) = self.hand_out(count, into.runs.last().map(Run::last_instant)) else {
-                into.runs.clear();
-                continue;
-            };
-            into.begin(&self.link, handed.first, count);
-            self.tell(handed.wanted);
-            return Poll::Ready(count);
+            let last = into.runs.back().map(Run::last_instant);
+            match self.hand_out(count, last) {
+                Some(handed) => {
+                    into.begin(&self.link, handed.first, count);
+                    self.tell(handed.wanted);
+                    return Poll::Ready(count);
+                }
+                None => into.runs.clear(),
+            }
         }
     }
 
     #[inline]
     fn poll_one(&mut self, waker: Option<&Waker>) -> Poll<Option<Delivery<E>>> {
-        while ready!(self.poll_hand(waker, 1, None)) {
-            let instant = self.hand.front().map(Run::first_instant);
-            if let Some(handed) = self.hand_out(1, instant)
+        while self.in_hand > 0 || ready!(self.poll_fetch(waker, 1, None)) {
+            let first = self.hand.front().map(Run::first_instant);
+            if let Some(handed) = self.hand_out(1, first)
                 && let Some(run) = self.take(1)
             {
                 let delivery = Delivery::new(Arc::clone(&self.link), run, handed.first);
@@ -124,50 +134,51 @@ impl<E> Subscription<E> {
     /// Takes the first run off the hand, or, if it is longer than `limit`, so much of it.
     #[inline]
     fn take(&mut self, limit: usize) -> Option<Run<E>> {
-        match self.hand.front_mut() {
-            Some(first) if first.len() > limit => Some(first.split(limit)),
-            _ => self.hand.pop_front(),
+        let first = self.hand.front_mut()?;
+        match first.len() {
+            len if len <= limit => self.hand.pop_front(),
+            _ if limit == 0 => None,
+            _ => Some(first.split(limit)),
         }
     }
 
-    /// Ready when there is something in hand, and all that there is up to `limit`; or, with `false`, when there
-    /// will be nothing any more. In passing the deliveries numbered as `owed` are acknowledged.
-    #[inline]
-    fn poll_hand(&mut self, waker: Option<&Waker>, limit: usize, owed: Option<(u64, u64)>) -> Poll<bool> {
-        let Self { link, hand, ended, after } = self;
-        let (mut had, mut runs) = (0, hand.iter());
-        while had < limit
-            && let Some(run) = runs.next()
+    /// Fetches what is queued. Ready when there is something in hand, or, with `false`, when there will be
+    /// nothing any more. In passing the deliveries numbered as `owed` are acknowledged.
+    fn poll_fetch(&mut self, waker: Option<&Waker>, limit: usize, owed: Option<(u64, u64)>) -> Poll<bool> {
+        let Self { link, hand, in_hand, ended, after } = self;
+        let mut core = link.shared.lock();
+        if let Some((from, to)) = owed {
+            core.acknowledge(link.subscriber, from, to, after);
+        }
+        let fetched = core.fetch(link.subscriber, hand, limit.saturating_sub(*in_hand));
+        *in_hand += fetched;
+        *ended |= *in_hand == 0 && core.has_ended(link.subscriber);
+        if *in_hand == 0
+            && !*ended
+            && let Some(waker) = waker
         {
-            had += run.len();
+            core.park(link.subscriber, waker, after);
         }
-        if had < limit && !*ended || owed.is_some() {
-            let mut core = link.shared.lock();
-            if let Some((from, to)) = owed {
-                core.acknowledge(link.subscriber, from, to, after);
-            }
-            let fetched = match limit.saturating_sub(had) {
-                0 => Fetched::Some,
-                more => core.fetch(link.subscriber, hand, more, waker.filter(|_| had == 0), after),
-            };
-            drop(core);
-            after.run();
-            if had == 0 {
-                *ended = fetched == Fetched::Ended;
-                if fetched == Fetched::Empty {
-                    return Poll::Pending;
-                }
-            }
+        drop(core);
+        after.run();
+        if *ended {
+            Poll::Ready(false)
+        } else if *in_hand > 0 {
+            Poll::Ready(true)
+        } else {
+            Poll::Pending
         }
-        Poll::Ready(!*ended)
     }
 
-    /// Hands out the next `count` envelopes, up to one of `instant`; `None` if they were recalled.
+    /// Hands out the next `count` envelopes, up to one of instant `last`; `None` if they were recalled.
     #[inline]
-    fn hand_out(&mut self, count: usize, instant: Option<Timestamp>) -> Option<Handed> {
-        let handed = self.link.progress.hand_out(count as u64, instant?);
-        if handed.is_none() {
+    fn hand_out(&mut self, count: usize, last: Option<Timestamp>) -> Option<Handed> {
+        let handed = self.link.progress.hand_out(count as u64, last?);
+        if handed.is_some() {
+            self.in_hand -= count;
+        } else {
             self.hand.clear();
+            self.in_hand = 0;
         }
         handed
     }

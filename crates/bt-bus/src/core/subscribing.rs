@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::{Core, Fetched};
+use super::Core;
 use crate::after::{After, park};
 use crate::progress::Progress;
 use crate::run::Run;
@@ -35,27 +35,21 @@ impl<E> Core<E> {
         (at, progress)
     }
 
-    /// Moves what is queued into `hand`, `limit` envelopes at least. If there is nothing, keeps `waker` if given.
+    /// Moves what is queued into `hand`: all of it, or, where the oldest may yet be dropped, at most `limit`
+    /// envelopes. Returns how many.
     #[inline]
-    pub(crate) fn fetch(
-        &mut self,
-        subscriber: usize,
-        hand: &mut VecDeque<Run<E>>,
-        limit: usize,
-        waker: Option<&Waker>,
-        after: &mut After<E>,
-    ) -> Fetched {
-        let s = &mut self.subscribers[subscriber];
-        if s.fetch(hand, limit) {
-            Fetched::Some
-        } else if self.closed {
-            Fetched::Ended
-        } else {
-            if let Some(waker) = waker {
-                park(&mut s.waker, waker, after);
-            }
-            Fetched::Empty
-        }
+    pub(crate) fn fetch(&mut self, subscriber: usize, hand: &mut VecDeque<Run<E>>, limit: usize) -> usize {
+        self.subscribers[subscriber].fetch(hand, limit)
+    }
+
+    /// Whether nothing is queued and nothing will be.
+    pub(crate) fn has_ended(&self, subscriber: usize) -> bool {
+        self.closed && self.subscribers[subscriber].queued == 0
+    }
+
+    /// Keeps the waker of a handle that waits for an envelope.
+    pub(crate) fn park(&mut self, subscriber: usize, waker: &Waker, after: &mut After<E>) {
+        park(&mut self.subscribers[subscriber].waker, waker, after);
     }
 
     /// A handle that was asked to tell has handed something out.
