@@ -85,7 +85,7 @@ fn a_barrier_that_need_not_wait_needs_no_timer() {
 async fn full(bus: &Bus<u32>, name: &str, limit: Option<u64>) -> Subscription<u32> {
     let config = SubscriptionConfig::new(name, ["a"]).with_capacity(1);
     let config = limit.into_iter().fold(config, |c, limit| c.with_block_limit(Duration::from_secs(limit)));
-    bus.subscribe_with(config).unwrap()
+    bus.subscribe_with(config).expect("a name of its own")
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,10 +64,10 @@ pub(crate) struct Ui {
     /// Progress bars on stderr
     #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
     pub(crate) progress: Progress,
-    /// Say more on stderr; twice for yet more. RUST_LOG overrides it
+    /// Say more on stderr: how runs begin and end; twice for files too. RUST_LOG, if set, decides instead
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
-    /// Say nothing on stderr but errors
+    /// Say nothing on stderr but errors: no warnings, progress or statistics. RUST_LOG decides on warnings, if set
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 }
@@ -277,6 +277,9 @@ pub(crate) struct EngineArgs {
     /// How long services may take over one frame
     #[arg(long, value_name = "D", default_value = "30s", value_parser = duration)]
     pub(crate) barrier_limit: Duration,
+    /// Print where the run stands on stderr this often, such as 5s [default: off]
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub(crate) stats_every: Option<Duration>,
     /// How often the journal is forced to the disk
     #[arg(long, value_enum, default_value_t)]
     pub(crate) fsync: FsyncArg,

@@ -58,6 +58,7 @@ pub(crate) async fn demo(args: DemoArgs, ui: &Ui) -> Result<(), Failure> {
         strategy: Some(Strategy::Sma(Sma { fast: 12, slow: 48 })),
         max_frames: None,
         barrier_limit: Duration::from_secs(30),
+        stats_every: None,
         fsync: FsyncPolicy::Never,
         format: Format::None,
         output: OutputArgs { out: "-".into(), time_unit: TimeUnit::Rfc3339 },

@@ -43,6 +43,17 @@ impl Failure {
         ))
     }
 
+    /// What became of work whose frames were written, or not.
+    pub(crate) fn of_both(work: Result<(), Failure>, written: Result<(), Failure>) -> Result<(), Failure> {
+        match (work, written) {
+            // If frames could not be written, that is why the work failed.
+            (_, Err(failure @ Failure::Run(_))) => Err(failure),
+            // That nobody reads any more hides nothing else.
+            (Ok(()) | Err(Failure::ClosedPipe), written) => written,
+            (failed, _) => failed,
+        }
+    }
+
     /// This failure, and another that it led to or that came on top of it.
     pub(crate) fn and(self, more: &Failure) -> Self {
         match self {
@@ -108,4 +119,30 @@ pub(crate) fn tell(failure: &Failure) {
         Failure::ClosedPipe => Ok(()),
         failure => writeln!(std::io::stderr(), "error: {failure}"),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_written_comes_first_and_a_closed_pipe_last() {
+        let run = |what: &str| Err(Failure::Run(what.into()));
+        let told = |result: Result<(), Failure>| {
+            result.map_or_else(|failure| failure.to_string(), |()| String::new())
+        };
+        for (work, written, expected) in [
+            (Ok(()), Ok(()), ""),
+            (run("work"), Ok(()), "work"),
+            (run("work"), run("written"), "written"),
+            (run("work"), Err(Failure::ClosedPipe), "work"),
+            (Err(Failure::Signal(2)), run("written"), "written"),
+            (Err(Failure::Signal(2)), Err(Failure::ClosedPipe), "stopped by signal 2"),
+            (Err(Failure::ClosedPipe), run("written"), "written"),
+            (Err(Failure::ClosedPipe), Err(Failure::ClosedPipe), "output was closed"),
+            (Ok(()), Err(Failure::ClosedPipe), "output was closed"),
+        ] {
+            assert_eq!(told(Failure::of_both(work, written)), expected);
+        }
+    }
 }

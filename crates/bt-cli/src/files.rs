@@ -1,8 +1,26 @@
 //! Files that appear complete or not at all.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The temporary files of this process.
+static UNDER_WAY: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Removes all files that are under way, for a process that ends at once.
+pub(crate) fn abandon() {
+    for temporary in std::mem::take(&mut *under_way()) {
+        // If it cannot be removed there is nothing more to be done about it.
+        let _ = std::fs::remove_file(temporary);
+    }
+}
+
+fn under_way() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    // Paths come and go whole.
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A file under way: written beside its destination, put in its place at the end.
 ///
@@ -36,19 +54,21 @@ impl Pending {
         let name = destination.file_name().unwrap_or_default().to_string_lossy();
         let temporary = destination.with_file_name(format!(".{name}.{}.partial", std::process::id()));
         let file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-        if let Ok(found) = destination.metadata() {
+        under_way().insert(temporary.clone());
+        let pending = Pending { temporary: Some(temporary), destination };
+        if let Ok(found) = pending.destination.metadata() {
             file.set_permissions(found.permissions())?;
         }
-        Ok((file, Pending { temporary: Some(temporary), destination }))
+        Ok((file, pending))
     }
 
     /// Puts the file in its place.
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        match &self.temporary {
-            Some(temporary) => std::fs::rename(temporary, &self.destination)?,
-            None => return Ok(()),
+        if let Some(temporary) = &self.temporary {
+            std::fs::rename(temporary, &self.destination)?;
+            under_way().remove(temporary);
+            self.temporary = None;
         }
-        self.temporary = None;
         Ok(())
     }
 }
@@ -58,6 +78,7 @@ impl Drop for Pending {
         if let Some(temporary) = &self.temporary {
             // If it cannot be removed there is nothing more to be done about it.
             let _ = std::fs::remove_file(temporary);
+            under_way().remove(temporary);
         }
     }
 }
@@ -86,6 +107,19 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"whole");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         assert!(Pending::create(dir.path()).is_err());
+    }
+
+    #[test]
+    fn a_file_under_way_is_known_until_it_is_in_its_place_or_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let known = || under_way().iter().filter(|path| path.starts_with(dir.path())).count();
+        let create = |name| Pending::create(&dir.path().join(name)).unwrap().1;
+        let (kept, dropped) = (create("kept"), create("dropped"));
+        assert_eq!(known(), 2);
+        drop(dropped);
+        assert_eq!(known(), 1);
+        kept.finish().unwrap();
+        assert_eq!(known(), 0);
     }
 
     #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bt_core::{FeedError, Frame, FrameFeed};
 use bt_feeder::BarFeed;
@@ -11,7 +11,7 @@ use futures::StreamExt;
 use crate::args::{Format, FramesArgs, OutputArgs, RecordArgs, Ui};
 use crate::failure::{Failure, chain};
 use crate::journal::JournalSlot;
-use crate::output::{Output, OutputEnd};
+use crate::output::{Output, OutputEnd, Stopped};
 use crate::progress::Meter;
 use crate::report::{Outcome, Parts};
 use crate::settings::Settings;
@@ -52,7 +52,7 @@ impl Work {
         };
         let watch = Watch::new(feed.series(), meter.over(self.settings.range));
         let (writer, end) = output.unzip();
-        let mut result = drain(&mut feed, writer, &watch, &signals).await;
+        let mut result = drain(&mut feed, writer.zip(end.as_ref()), &watch, &signals).await;
         watch.end();
 
         let series = feed.stats();
@@ -60,22 +60,19 @@ impl Work {
         drop(feed);
         result = result.and(journal.close().await);
         if let Some(end) = end {
-            let written = end.finish(result.is_ok()).await;
-            // That the thread has stopped is said by its own answer.
-            result = match written {
-                Err(error) if !matches!(result, Err(Failure::Signal(_))) => Err(error),
-                _ => result,
-            };
+            let written = end.finish(result.is_ok(), &signals, LIMIT).await;
+            result = Failure::of_both(result, written);
         }
         let (ended, error) = match &result {
-            Ok(()) | Err(Failure::ClosedPipe) => ("data", None),
-            Err(Failure::Signal(_)) => ("signal", None),
+            Ok(()) => ("data", None),
+            Err(Failure::Signal(_) | Failure::ClosedPipe) => ("signal", None),
             Err(error) => ("error", Some(error.to_string())),
         };
         let drained = error.is_none();
         let (logs, elapsed) = (tally.totals(), began.elapsed());
+        let services = Vec::new();
         let parts =
-            Parts { watch: &watch, logs, series, services: Vec::new(), drained, ended, error, elapsed };
+            Parts { watch: &watch, logs, series, services, drained, ended, error, elapsed, waits: None };
         Outcome { report: parts.report(), failure: result.err() }
     }
 
@@ -89,22 +86,38 @@ impl Work {
     }
 }
 
+/// How long whoever reads what is written may take after a signal.
+const LIMIT: Duration = Duration::from_secs(30);
+
+impl From<Stopped> for Failure {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Left => Failure::ClosedPipe,
+            Stopped::Failed => Failure::Run(stopped.to_string()),
+        }
+    }
+}
+
 /// Takes all frames, until the end, an error or a signal.
 async fn drain(
     feed: &mut BarFeed,
-    mut output: Option<Output>,
+    mut output: Option<(Output, &OutputEnd)>,
     watch: &Watch,
     signals: &Signals,
 ) -> Result<(), Failure> {
-    while let Some(frame) = next(feed, signals).await {
+    loop {
+        if let Some((_, end)) = &output {
+            end.room(signals).await;
+        }
+        let Some(frame) = next(feed, signals).await else { break };
         let frame = frame.map_err(|error| Failure::Run(chain(&error)))?;
         watch.see(&frame);
-        if let Some(output) = &mut output {
-            output.write(frame).await.map_err(|error| Failure::Run(error.to_string()))?;
+        if let Some((output, _)) = &mut output {
+            output.write(frame)?;
         }
     }
-    if let Some(output) = &mut output {
-        output.flush().await.map_err(|error| Failure::Run(error.to_string()))?;
+    if let Some((output, _)) = &mut output {
+        output.flush()?;
     }
     signals.first().map_or(Ok(()), |number| Err(Failure::Signal(number)))
 }

@@ -3,6 +3,7 @@
 mod args;
 mod config;
 mod demo;
+mod drive;
 mod failure;
 mod files;
 mod format;
@@ -15,6 +16,7 @@ mod report;
 mod run;
 mod settings;
 mod signals;
+mod stats;
 mod strategy;
 mod synth;
 mod tally;
@@ -30,7 +32,10 @@ use args::{Cli, Command, RuntimeArg, Ui};
 use failure::Failure;
 
 fn main() -> ExitCode {
-    match run(std::env::args_os().collect()) {
+    let result = run(std::env::args_os().collect());
+    // Of a thread that has been given up, say, because nobody took what it wrote.
+    files::abandon();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure::tell(&failure);
@@ -81,6 +86,14 @@ fn diagnostics(ui: &Ui) {
         (false, 2) => "debug",
         (false, _) => "trace",
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let filter = EnvFilter::try_new(if asked.is_empty() { default } else { &asked });
+    let (filter, error) = match filter {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new(default), Some(error)),
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| progress::Aside).init();
+    if let Some(error) = error {
+        tracing::warn!(%error, "RUST_LOG is not understood");
+    }
 }

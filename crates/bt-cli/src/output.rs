@@ -1,36 +1,52 @@
 //! Frames written out, on a thread of their own.
 
 use std::fs::File;
+use std::future::{Future, poll_fn};
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
 
 use bt_core::{BoxError, Event, EventBus, Frame, Series, Slot, Timestamp};
 use bt_data_source::{Cell, Field, FieldKind, TableWriter, WriteError, WriteOptions};
-use bt_engine::ServiceContext;
+use bt_engine::{ServiceContext, StopReason};
+use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::args::{Format, OutputArgs};
 use crate::failure::Failure;
 use crate::files::Pending;
 use crate::format::{COLUMNS, Lines, Text};
+use crate::signals::Signals;
 
 /// Slots handed over at a time.
 const PIECE: usize = 4096;
 
-/// Pieces on their way to the thread.
+/// Pieces on their way to the thread, at most, when a frame is asked for.
 const PIECES: usize = 4;
 
-/// Takes frames and writes them, in order, without holding up whoever hands them in.
+/// What one more frame needs of room: for the piece that it may fill, and for what is left if it is the last.
+const SPARE: usize = 2;
+
+/// Takes frames and writes them, in order. It never waits: whoever asks for frames waits for
+/// [room](OutputEnd::room) before each.
 #[derive(Debug)]
 pub(crate) struct Output {
     pieces: mpsc::Sender<Piece>,
     filling: Vec<Frame>,
     slots: usize,
+    /// Whether the thread has given up because nobody reads what it writes.
+    left: Arc<AtomicBool>,
 }
 
-/// The other end of an [`Output`]: decides what becomes of what was written.
+/// The other end of an [`Output`]: knows whether there is room, and decides what becomes of what was written.
 #[derive(Debug)]
 pub(crate) struct OutputEnd {
+    path: PathBuf,
     pieces: mpsc::Sender<Piece>,
     result: oneshot::Receiver<Result<(), Failure>>,
 }
@@ -65,57 +81,108 @@ impl Output {
         let path = args.out.clone();
         let fail = move |error| failure(&path, error);
         let encoder = encoder.map_err(&fail)?;
-        let (pieces, received) = mpsc::channel(PIECES);
+        let (pieces, mut received) = mpsc::channel(PIECES + SPARE);
         let (told, result) = oneshot::channel();
+        let left = Arc::new(AtomicBool::new(false));
+        let output =
+            Output { pieces: pieces.clone(), filling: Vec::new(), slots: 0, left: Arc::clone(&left) };
         std::thread::Builder::new()
             .name("bt-output".into())
             .spawn(move || {
+                let written = work(encoder, &mut received).map_err(fail);
+                left.store(matches!(written, Err(Failure::ClosedPipe)), Ordering::SeqCst);
                 // Nobody waits for the answer only if the process ends at once.
-                let _ = told.send(work(encoder, received).map_err(fail));
+                let _ = told.send(written);
+                drop(received);
             })
             .map_err(|error| Failure::run("cannot start the thread that writes frames", &error))?;
-        let output = Output { pieces: pieces.clone(), filling: Vec::new(), slots: 0 };
-        Ok(Some((output, OutputEnd { pieces, result })))
+        Ok(Some((output, OutputEnd { path: args.out.clone(), pieces, result })))
     }
 
-    /// Takes a frame; waits while too many are on their way.
-    pub(crate) async fn write(&mut self, frame: Frame) -> Result<(), Stopped> {
+    /// Takes a frame, for which there is room.
+    pub(crate) fn write(&mut self, frame: Frame) -> Result<(), Stopped> {
         self.slots += frame.len();
         self.filling.push(frame);
-        if self.slots >= PIECE { self.flush().await } else { Ok(()) }
+        if self.slots >= PIECE || self.pieces.is_closed() { self.flush() } else { Ok(()) }
     }
 
     /// Hands over what was taken.
-    pub(crate) async fn flush(&mut self) -> Result<(), Stopped> {
+    pub(crate) fn flush(&mut self) -> Result<(), Stopped> {
         self.slots = 0;
         let frames = std::mem::take(&mut self.filling);
-        self.pieces.send(Piece::Frames(frames)).await.map_err(|_| Stopped)
+        self.pieces
+            .try_send(Piece::Frames(frames))
+            .map_err(|_| if self.left.load(Ordering::SeqCst) { Stopped::Left } else { Stopped::Failed })
     }
 
-    /// Writes what is published on the bus, until it is closed.
+    /// Writes what is published on the bus, until it is closed. Ends the run when nobody reads any more.
     pub(crate) async fn serve<B>(mut self, mut cx: ServiceContext<B>) -> Result<(), BoxError>
     where
         B: EventBus<Payload = Event>,
     {
         while let Some(delivery) = cx.next().await {
             if let Event::Frame(frame) = &delivery.payload {
-                self.write(frame.clone()).await?;
+                match self.write(frame.clone()) {
+                    Err(Stopped::Left) => cx.stop.stop(StopReason::Pipe),
+                    written => written?,
+                }
             }
         }
-        self.flush().await?;
-        Ok(())
+        match self.flush() {
+            Err(Stopped::Left) => Ok(()),
+            flushed => Ok(flushed?),
+        }
     }
 }
 
-/// The thread that writes has given up; the [`OutputEnd`] knows why.
+/// The thread that writes has given up.
 #[derive(Debug, thiserror::Error)]
-#[error("frames are not written any more")]
-pub(crate) struct Stopped;
+pub(crate) enum Stopped {
+    /// Because nobody reads what it writes.
+    #[error("nobody reads the frames any more")]
+    Left,
+    /// The [`OutputEnd`] knows why.
+    #[error("frames are not written any more")]
+    Failed,
+}
 
 impl OutputEnd {
+    /// Whether [`room`](OutputEnd::room) would be ready at once.
+    pub(crate) fn has_room(&self) -> bool {
+        self.pieces.capacity() >= SPARE || self.pieces.is_closed()
+    }
+
+    /// Waits until one more frame can be taken, for as long as whoever reads what is written likes. Ready, too,
+    /// when nothing is written any more, and at a signal.
+    pub(crate) async fn room(&self, signals: &Signals) {
+        if !self.has_room() {
+            // The places are given back at once: only the frame that is asked for next takes any.
+            let room = pin!(self.pieces.reserve_many(SPARE));
+            until_signal(room, signals).await;
+        }
+    }
+
     /// Writes what was handed over, and puts a file in its place or lets it vanish. Stdout has what was written
     /// either way.
-    pub(crate) async fn finish(self, keep: bool) -> Result<(), Failure> {
+    ///
+    /// It waits for whoever reads what is written, but not for longer than `limit` after a signal.
+    pub(crate) async fn finish(self, keep: bool, signals: &Signals, limit: Duration) -> Result<(), Failure> {
+        let path = self.path.clone();
+        let mut written = pin!(self.written(keep));
+        if let Some(written) = until_signal(written.as_mut(), signals).await {
+            return written;
+        }
+        let late = |_| {
+            let limit = humantime::format_duration(limit);
+            Err(Failure::Run(format!(
+                "cannot write all frames to {}: its reader did not take them within {limit} of the end",
+                shown(&path)
+            )))
+        };
+        timeout(limit, written).await.unwrap_or_else(late)
+    }
+
+    async fn written(self, keep: bool) -> Result<(), Failure> {
         // If the thread has given up, its answer is there already.
         let _ = self.pieces.send(Piece::End { keep }).await;
         drop(self.pieces);
@@ -125,7 +192,19 @@ impl OutputEnd {
     }
 }
 
-fn work(mut encoder: Encoder, mut received: mpsc::Receiver<Piece>) -> Result<(), WriteError> {
+/// What `wanted` is ready with, unless a signal comes first.
+async fn until_signal<F: Future + Unpin>(mut wanted: F, signals: &Signals) -> Option<F::Output> {
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = wanted.poll_unpin(cx) {
+            return Poll::Ready(Some(output));
+        }
+        signals.wake(cx);
+        if signals.first().is_some() { Poll::Ready(None) } else { Poll::Pending }
+    })
+    .await
+}
+
+fn work(mut encoder: Encoder, received: &mut mpsc::Receiver<Piece>) -> Result<(), WriteError> {
     while let Some(piece) = received.blocking_recv() {
         match piece {
             Piece::Frames(frames) => frames.iter().try_for_each(|frame| encoder.write(frame))?,
@@ -138,9 +217,12 @@ fn work(mut encoder: Encoder, mut received: mpsc::Receiver<Piece>) -> Result<(),
 fn failure(path: &Path, error: WriteError) -> Failure {
     match error {
         WriteError::Stream(error) if error.kind() == ErrorKind::BrokenPipe => Failure::ClosedPipe,
-        error if path == Path::new("-") => Failure::run("cannot write frames to stdout", &error),
-        error => Failure::run(format_args!("cannot write frames to {}", path.display()), &error),
+        error => Failure::run(format_args!("cannot write frames to {}", shown(path)), &error),
     }
+}
+
+fn shown(path: &Path) -> String {
+    if path == Path::new("-") { "stdout".to_owned() } else { path.display().to_string() }
 }
 
 /// Where bytes go.

@@ -1,12 +1,35 @@
 //! Progress on stderr.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bt_core::{TimeRange, Timestamp};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::args::{Progress, Ui};
+
+/// The bars on the terminal, which make way for whatever else is written to it.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Stderr beside the bars: each write stands by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aside;
+
+impl Write for Aside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        BARS.suspend(|| io::stderr().write_all(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
 
 /// Shows how far a piece of work has come, or nothing.
 #[derive(Clone, Debug)]
@@ -20,16 +43,15 @@ pub(crate) struct Meter {
 impl Meter {
     /// A meter of `what`.
     pub(crate) fn new(ui: &Ui, what: &'static str) -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = io::stderr().is_terminal();
         let wanted = !ui.quiet
             && match ui.progress {
                 Progress::Auto => terminal,
                 Progress::Always => true,
                 Progress::Never => false,
             };
-        let target =
-            if wanted && terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
+        let bar = ProgressBar::hidden();
+        let bar = if wanted && terminal { BARS.add(bar) } else { bar };
         let style = ProgressStyle::with_template("{prefix:>10} {wide_bar} {percent:>3}% {msg} {eta:>4}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_prefix(what);
@@ -69,12 +91,7 @@ impl Meter {
         self.bar.set_position(position);
         if self.lines && tenth(position) != before {
             // Progress that nobody can read is no failure.
-            let _ = writeln!(
-                std::io::stderr(),
-                "{} {}% {message}",
-                self.bar.prefix(),
-                tenth(position).unwrap_or(0) * 10
-            );
+            let _ = writeln!(Aside, "{} {}% {message}", self.bar.prefix(), tenth(position).unwrap_or(0) * 10);
         }
         self.bar.set_message(message);
     }

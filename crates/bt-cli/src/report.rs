@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bt_core::{SeriesStats, SlotCounts};
+use bt_engine::Waits;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -80,13 +81,50 @@ pub(crate) struct Service {
 pub(crate) struct Wall {
     pub(crate) elapsed_ms: u64,
     pub(crate) candles_per_second: f64,
+    /// Where there is an engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) barrier_waits: Option<BarrierWaits>,
+}
+
+/// Waits for services that had to give the thread away.
+#[derive(Debug, Serialize)]
+pub(crate) struct BarrierWaits {
+    pub(crate) count: u64,
+    pub(crate) total_us: u64,
+    pub(crate) p50_us: u64,
+    pub(crate) p99_us: u64,
+    pub(crate) max_us: u64,
+    /// The buckets that are not empty.
+    pub(crate) histogram: Vec<Bucket>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Bucket {
+    pub(crate) up_to_us: u64,
+    pub(crate) count: u64,
 }
 
 impl Wall {
-    pub(crate) fn new(elapsed: Duration, candles: u64) -> Self {
+    pub(crate) fn new(elapsed: Duration, candles: u64, waits: Option<&Waits>) -> Self {
         Wall {
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             candles_per_second: (candles as f64 / elapsed.as_secs_f64().max(1e-9)).round(),
+            barrier_waits: waits.map(BarrierWaits::from),
+        }
+    }
+}
+
+impl From<&Waits> for BarrierWaits {
+    fn from(waits: &Waits) -> Self {
+        let micros = |wait: Duration| u64::try_from(wait.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX);
+        let filled = waits.buckets().filter(|(_, count)| *count > 0);
+        BarrierWaits {
+            count: waits.count,
+            total_us: micros(waits.total),
+            p50_us: micros(waits.quantile(0.5)),
+            p99_us: micros(waits.quantile(0.99)),
+            max_us: micros(waits.longest),
+            histogram: filled.map(|(upper, count)| Bucket { up_to_us: micros(upper), count }).collect(),
         }
     }
 }
@@ -150,6 +188,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) ended: &'static str,
     pub(crate) error: Option<String>,
     pub(crate) elapsed: Duration,
+    /// Where there is an engine.
+    pub(crate) waits: Option<&'a Waits>,
 }
 
 /// Work that has ended, one way or another.
@@ -172,6 +212,7 @@ impl Outcome {
             ended: "error",
             error: Some(failure.to_string()),
             elapsed: began.elapsed(),
+            waits: None,
         };
         Outcome { report: parts.report(), failure: Some(failure) }
     }
@@ -194,7 +235,7 @@ impl Outcome {
 
 impl Parts<'_> {
     pub(crate) fn report(self) -> Report {
-        let Parts { watch, logs, series, services, drained, ended, error, elapsed } = self;
+        let Parts { watch, logs, series, services, drained, ended, error, elapsed, waits } = self;
         let FrameTotals { frames, slots: SlotCounts { bars, filled, empty }, first_close, last_close } =
             watch.totals();
         let candles = series.iter().map(|series| series.source.emitted).sum();
@@ -215,7 +256,7 @@ impl Parts<'_> {
             logs: logs.into(),
             series: series.iter().map(Series::from).collect(),
             services,
-            wall: Wall::new(elapsed, candles),
+            wall: Wall::new(elapsed, candles, waits),
         }
     }
 }

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use bt_bus::{Bus, FsyncPolicy};
 use bt_core::{BoxError, Control, Event, EventBus, FrameFeed, Level, LogEvent, SimClock, topic};
-use bt_engine::{Ended, Engine, RunReport, ServiceContext};
+use bt_engine::{Ended, Engine, RunReport, ServiceContext, StopReason};
 use bt_feeder::BarFeed;
 
 use crate::args::{Format, FsyncArg, OutputArgs, RecordArgs, RunArgs, Sma, Ui};
+use crate::drive::Drive;
 use crate::failure::{Failure, chain};
 use crate::journal;
 use crate::output::{Output, OutputEnd};
@@ -16,6 +17,7 @@ use crate::progress::Meter;
 use crate::report::{Outcome, Parts, Service};
 use crate::settings::Settings;
 use crate::signals::Signals;
+use crate::stats::Stats;
 use crate::strategy::{Crossings, Strategy};
 use crate::tally::Tally;
 use crate::watch::{Watch, Watched};
@@ -34,6 +36,7 @@ pub(crate) async fn run(args: RunArgs, ui: &Ui) -> Result<(), Failure> {
         strategy: engine.strategy,
         max_frames: engine.max_frames,
         barrier_limit: engine.barrier_limit,
+        stats_every: engine.stats_every.filter(|_| !ui.quiet),
         fsync: match engine.fsync {
             FsyncArg::Never => FsyncPolicy::Never,
             FsyncArg::Interval => FsyncPolicy::Interval(Duration::from_secs(1)),
@@ -54,6 +57,7 @@ pub(crate) struct Plan {
     pub(crate) strategy: Option<Strategy>,
     pub(crate) max_frames: Option<u64>,
     pub(crate) barrier_limit: Duration,
+    pub(crate) stats_every: Option<Duration>,
     pub(crate) fsync: FsyncPolicy,
     pub(crate) format: Format,
     pub(crate) output: OutputArgs,
@@ -73,30 +77,33 @@ impl Plan {
     pub(crate) async fn execute(self, meter: Meter) -> Outcome {
         let began = Instant::now();
         let tally = Tally::default();
+        let (limit, stats_every) = (self.barrier_limit, self.stats_every);
         let Begun { engine, output, watch, signals } = match self.begin(&tally, meter).await {
             Ok(begun) => begun,
             Err(failure) => return Outcome::stillborn(failure, &tally, began),
         };
         signals.end(engine.stop_handle());
-        let (report, mut failure) = match engine.run().await {
-            Ok(report) => (report, None),
+        let drive = Drive { output: output.as_ref(), signals: &signals, stats: Stats::new(stats_every) };
+        let (report, mut result) = match drive.run(engine).await {
+            Ok(report) => (report, Ok(())),
             Err(error) => {
                 let (failure, report) = error.into_parts();
-                (report, Some(Failure::Run(chain(&failure))))
+                (report, Err(Failure::Run(chain(&failure))))
             }
         };
         watch.end();
+        if let Ended::Stopped(StopReason::Interrupt | StopReason::Terminate) = report.ended {
+            result = signals.first().map_or(result, |number| Err(Failure::Signal(number)));
+        }
+        let RunReport { series, services, mut drained, ended, wall, .. } = report;
         if let Some(output) = output {
-            let keep = matches!(report.ended, Ended::Data | Ended::MaxFrames);
-            // If frames could not be written, that is why the run failed.
-            failure = output.finish(keep).await.err().or(failure);
+            let keep = matches!(ended, Ended::Data | Ended::MaxFrames);
+            let written = output.finish(keep, &signals, limit).await;
+            drained &= !matches!(written, Err(Failure::Run(_)));
+            result = Failure::of_both(result, written);
         }
-        if matches!(report.ended, Ended::Stopped(_)) {
-            failure = failure.or(signals.first().map(Failure::Signal));
-        }
-        let RunReport { series, services, drained, ended, .. } = report;
-        let (ended, error) = match &failure {
-            Some(failure @ (Failure::Run(_) | Failure::Usage(_))) => ("error", Some(failure.to_string())),
+        let (ended, error) = match &result {
+            Err(failure @ (Failure::Run(_) | Failure::Usage(_))) => ("error", Some(failure.to_string())),
             _ => (ended.as_str(), None),
         };
         let services = services.iter().map(|service| Service {
@@ -105,12 +112,13 @@ impl Plan {
             undelivered: service.undelivered,
         });
         let (logs, services, elapsed) = (tally.totals(), services.collect(), began.elapsed());
-        let report = Parts { watch: &watch, logs, series, services, drained, ended, error, elapsed }.report();
-        Outcome { report, failure }
+        let waits = Some(&wall.waits);
+        let parts = Parts { watch: &watch, logs, series, services, drained, ended, error, elapsed, waits };
+        Outcome { report: parts.report(), failure: result.err() }
     }
 
     async fn begin(self, tally: &Tally, meter: Meter) -> Result<Begun, Failure> {
-        let Plan { settings, strategy, max_frames, barrier_limit, fsync, format, output, record } = self;
+        let Plan { settings, strategy, max_frames, barrier_limit, fsync, format, output, record, .. } = self;
         let signals = Signals::listen()?;
         let bus: Bus<Event> = Bus::for_engine();
         let feed = settings

@@ -44,6 +44,7 @@ impl Signals {
             runtime.block_on(async move {
                 while let Some(number) = next.recv().await {
                     if seen.first().is_some() {
+                        crate::files::abandon();
                         std::process::exit(ABORTED);
                     }
                     seen.note(number);

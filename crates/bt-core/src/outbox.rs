@@ -37,6 +37,13 @@ impl Outbox {
         self.sink.is_none()
     }
 
+    /// Sends what is parked, and what is pushed from now on, to `sink` instead. The one before goes, and with it its
+    /// place in line.
+    pub fn redirect(&mut self, sink: impl LogSink + 'static) {
+        self.sink = Some(Box::pin(sink));
+        self.unflushed = false;
+    }
+
     /// Parks an event.
     pub fn push(&mut self, event: LogEvent) {
         if self.sink.is_some() {
@@ -109,6 +116,25 @@ mod tests {
             task.enter(|cx, _| outbox.poll_accepted(cx)),
             Poll::Ready(Err(LogError::Refused(_)))
         ));
+    }
+
+    #[test]
+    fn what_is_parked_goes_to_the_next_sink() {
+        let sink = |capacity| {
+            let (tx, rx) = mpsc::channel(capacity);
+            (tx.sink_map_err(|_| LogError::Refused(BusError::Closed { topic: "log".into() })), rx)
+        };
+        let ((full, mut first), (roomy, mut second)) = (sink(0), sink(2));
+        let mut outbox = Outbox::new(full);
+        let mut task = task::spawn(());
+        outbox.push(event("A"));
+        outbox.push(event("B"));
+        assert_pending!(task.enter(|cx, _| outbox.poll_accepted(cx)));
+        outbox.redirect(roomy);
+        assert_ready_ok!(task.enter(|cx, _| outbox.poll_accepted(cx)));
+        assert_eq!(first.try_recv().unwrap().event, "A");
+        assert!(first.try_recv().is_err(), "the sender is gone");
+        assert_eq!(second.try_recv().unwrap().event, "B");
     }
 
     #[test]

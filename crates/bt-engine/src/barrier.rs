@@ -10,7 +10,7 @@ use bt_core::{EventBus, StuckSubscription};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::report::Waits;
+use crate::Waits;
 
 /// The barrier of one bus (R28), and the limit on whatever waits for that bus.
 ///
@@ -56,6 +56,11 @@ impl<B: EventBus> Barrier<B> {
         &self.waits
     }
 
+    /// How long the wait under way has lasted.
+    pub(crate) fn waiting(&self) -> Option<Duration> {
+        self.watch.as_ref().map(|watch| watch.since.elapsed())
+    }
+
     /// Ready when the bus is idle.
     pub(crate) fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let idle = self.idle.get_or_insert_with(|| self.bus.idle());
@@ -85,7 +90,7 @@ impl<B: EventBus> Barrier<B> {
             ready!(alarm.as_mut().poll(cx));
             let stuck = self.bus.stuck();
             let Some(slow) = watch.slow.take() else {
-                tracing::debug!(waited = ?limit / 2, ?limit, ?stuck, "the bus is slow to become idle");
+                tracing::warn!(waited = ?limit / 2, ?limit, "the bus is slow to become idle: {}", names(&stuck));
                 watch.slow = Some(stuck);
                 set(&mut self.alarm, watch.since.checked_add(limit));
                 continue;
@@ -123,6 +128,10 @@ fn set(alarm: &mut Option<Pin<Box<Sleep>>>, deadline: Option<Instant>) {
         // Beyond what an instant can hold, or without timers, there is no limit.
         _ => *alarm = None,
     }
+}
+
+fn names(stuck: &[StuckSubscription]) -> String {
+    stuck.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn is_same(then: &StuckSubscription, now: &StuckSubscription) -> bool {

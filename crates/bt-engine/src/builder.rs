@@ -170,6 +170,7 @@ impl<F: FrameFeed, B: EventBus<Payload = Event>> EngineBuilder<F, B> {
             LogEvent::new(Level::Info, "engine", "ENGINE_STARTED", "the run begins")
                 .with("series", feed.series().len()),
         );
+        let span = tracing::info_span!("run", series = feed.series().len());
         let mut services = Services::new(Arc::clone(&bell));
         for config in configs {
             let name = config.name;
@@ -191,7 +192,7 @@ impl<F: FrameFeed, B: EventBus<Payload = Event>> EngineBuilder<F, B> {
             stop,
             started: None,
         };
-        Ok(Engine::new(feed, run, bell))
+        Ok(Engine::new(feed, run, bell, span))
     }
 }
 

@@ -11,7 +11,9 @@ use crate::run::Run;
 /// How far the end has come. A phase that fails or outlasts its limit gives way to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The end event waits to be published, after the log of what failed.
+    /// The log of what failed is to be accepted.
+    Explaining,
+    /// The end event waits to be published.
     Telling,
     /// The end event is out; the bus is to become idle.
     Settling,
@@ -29,7 +31,7 @@ impl<B: EventBus<Payload = Event>> Run<B> {
         // A frame that found no room is not published any more; the place it waits for is another's.
         self.frames.let_go();
         self.say_failure();
-        Ending::Telling
+        Ending::Explaining
     }
 
     /// Ready when `phase` is done.
@@ -39,8 +41,8 @@ impl<B: EventBus<Payload = Event>> Run<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Box<RunFailure>>> {
         match phase {
+            Ending::Explaining => self.poll_driving(cx, |run, cx| run.outbox.poll_accepted(cx)),
             Ending::Telling => {
-                ready!(self.poll_driving(cx, |run, cx| run.outbox.poll_accepted(cx)))?;
                 if !self.course.end_told {
                     ready!(self.poll_driving(cx, |run, cx| run.control.poll_ready(cx)))?;
                     self.tell_end()?;
@@ -69,6 +71,10 @@ impl<B: EventBus<Payload = Event>> Run<B> {
             return Some(phase);
         }
         match phase {
+            Ending::Explaining => {
+                self.leave_line();
+                Some(Ending::Telling)
+            }
             Ending::Telling => {
                 // Told or not, services are free to go.
                 self.course.end_told = true;
@@ -85,6 +91,14 @@ impl<B: EventBus<Payload = Event>> Run<B> {
                 Some(Ending::Joining)
             }
             Ending::Joining => None,
+        }
+    }
+
+    /// Gives up the place in line of the engine's own logs: what services say comes first now. Logs that were not
+    /// accepted stay parked.
+    fn leave_line(&mut self) {
+        if let Ok(sink) = self.bus.log_sink("engine") {
+            self.outbox.redirect(sink);
         }
     }
 

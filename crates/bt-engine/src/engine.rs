@@ -11,12 +11,12 @@ use std::time::Instant;
 use bt_core::{Event, EventBus, FrameFeed};
 use futures_core::{FusedStream, Stream};
 use pin_project_lite::pin_project;
-use tracing::Instrument;
+use tracing::Span;
 
 use crate::bell::Bell;
 use crate::run::Run;
 use crate::state::State;
-use crate::{Ended, EngineBuilder, RunError, RunFailure, RunReport, Step, StopHandle};
+use crate::{Ended, EngineBuilder, RunError, RunFailure, RunReport, Snapshot, Step, StopHandle};
 
 pin_project! {
     /// Drives a feed into a bus: a stream of [`Step`]s, one per frame, each handled by every subscriber before
@@ -47,6 +47,8 @@ pin_project! {
         state: State,
         run: Run<B>,
         bell: Arc<Bell>,
+        // Entered while it is polled, whoever polls it.
+        span: Span,
     }
 }
 
@@ -56,8 +58,8 @@ impl<F: FrameFeed, B: EventBus<Payload = Event>> Engine<F, B> {
         EngineBuilder::new()
     }
 
-    pub(crate) fn new(feed: F, run: Run<B>, bell: Arc<Bell>) -> Self {
-        Engine { feed: Some(feed), state: State::Starting, run, bell }
+    pub(crate) fn new(feed: F, run: Run<B>, bell: Arc<Bell>, span: Span) -> Self {
+        Engine { feed: Some(feed), state: State::Starting, run, bell, span }
     }
 
     /// What ends the run in order, from anywhere.
@@ -73,6 +75,27 @@ impl<F: FrameFeed, B: EventBus<Payload = Event>> Engine<F, B> {
         }
     }
 
+    /// Where the run stands: at any time between polls, also while a step waits for somebody who is stuck.
+    ///
+    /// It takes the lock of the bus once, and copies counters of every topic, subscription and series: something
+    /// to look at every second, not after every frame.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            state: self.state.name(),
+            frames: self.run.course.frames,
+            last_close: self.run.course.last_close,
+            series: match (&self.feed, &self.state) {
+                (Some(feed), _) => feed.stats(),
+                (None, State::Ending { series, .. }) => series.clone(),
+                (None, State::Done { report }) => report.series.clone(),
+                (None, _) => Vec::new(),
+            },
+            bus: self.run.bus.stats(),
+            waits: self.run.barrier.waits().clone(),
+            waiting: self.run.barrier.waiting(),
+        }
+    }
+
     /// Polls the run to its end.
     ///
     /// # Errors
@@ -81,15 +104,11 @@ impl<F: FrameFeed, B: EventBus<Payload = Event>> Engine<F, B> {
     /// # Cancel safety
     /// Dropping the future drops the engine, which aborts the run.
     pub async fn run(self) -> Result<RunReport, RunError> {
-        let span = tracing::info_span!("run", series = self.feed.as_ref().map_or(0, |f| f.series().len()));
-        let to_the_end = async move {
-            let mut engine = pin!(self);
-            while let Some(step) = poll_fn(|cx| engine.as_mut().poll_next(cx)).await {
-                step?;
-            }
-            Ok(engine.report().expect("a run that yielded its end has a report").clone())
-        };
-        to_the_end.instrument(span).await
+        let mut engine = pin!(self);
+        while let Some(step) = poll_fn(|cx| engine.as_mut().poll_next(cx)).await {
+            step?;
+        }
+        Ok(engine.report().expect("a run that yielded its end has a report").clone())
     }
 
     /// One step, or `None` when the run is over. An error has not ended it yet: its end begins, or goes on.
@@ -188,6 +207,8 @@ impl<F: FrameFeed, B: EventBus<Payload = Event>> Engine<F, B> {
             Some(next) => *phase = next,
             None => {
                 let report = Box::new(this.run.report(mem::take(series)));
+                let RunReport { frames, ended, drained, .. } = &*report;
+                tracing::info!(frames, ended = ended.as_str(), drained, "the run ends");
                 *this.state = State::Done { report };
             }
         }
@@ -201,8 +222,13 @@ impl<F: FrameFeed, B: EventBus<Payload = Event>> Stream for Engine<F, B> {
         if self.is_terminated() {
             return Poll::Ready(None);
         }
-        self.bell.enter(cx.waker());
-        self.as_mut().project().run.started.get_or_insert_with(Instant::now);
+        let this = self.as_mut().project();
+        let _entered = this.span.clone().entered();
+        this.bell.enter(cx.waker());
+        this.run.started.get_or_insert_with(|| {
+            tracing::info!("the run begins");
+            Instant::now()
+        });
         let polled = loop {
             match self.as_mut().poll_step(cx) {
                 Poll::Pending => break Poll::Pending,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bt_core::{BusStats, Frame, SeriesStats, SlotCounts, Timestamp};
 
-use crate::StopReason;
+use crate::{StopReason, Waits};
 
 /// One frame, published and handled by every subscriber.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +44,7 @@ impl Ended {
             Ended::Data => "data",
             Ended::MaxFrames => "max_frames",
             Ended::Stopped(StopReason::Caller) => "caller",
-            Ended::Stopped(StopReason::Interrupt | StopReason::Terminate) => "signal",
+            Ended::Stopped(StopReason::Interrupt | StopReason::Terminate | StopReason::Pipe) => "signal",
             Ended::Error => "error",
         }
     }
@@ -111,24 +111,4 @@ pub struct Wall {
     pub elapsed: Duration,
     /// Waits for the bus that had to give the thread away, and how long they took.
     pub waits: Waits,
-}
-
-/// How often and how long was waited.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Waits {
-    /// Number of waits.
-    pub count: u64,
-    /// All of them together.
-    pub total: Duration,
-    /// The longest.
-    pub longest: Duration,
-}
-
-impl Waits {
-    pub(crate) fn record(&mut self, wait: Duration) {
-        self.count += 1;
-        self.total = self.total.saturating_add(wait);
-        self.longest = self.longest.max(wait);
-    }
 }

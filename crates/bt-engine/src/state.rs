@@ -15,7 +15,7 @@ use crate::{RunReport, Step};
 ///     │           │ frames, stopped, a service    │ not            │ barrier
 ///     │ no log    │ or the feed failed            │ accepted       │ outlasted
 ///     ▼           ▼                               ▼                ▼
-///     └──────► Ending: Telling ► Settling ► Recording ► Joining ──► Done
+///     └──► Ending: Explaining ► Telling ► Settling ► Recording ► Joining ──► Done
 /// ```
 #[derive(Debug)]
 pub(crate) enum State {

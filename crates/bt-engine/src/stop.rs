@@ -15,10 +15,13 @@ pub enum StopReason {
     Interrupt,
     /// The system, by SIGTERM.
     Terminate,
+    /// Whoever read what the run writes, by going away (SIGPIPE).
+    Pipe,
 }
 
 impl StopReason {
-    const ALL: [StopReason; 3] = [StopReason::Caller, StopReason::Interrupt, StopReason::Terminate];
+    const ALL: [StopReason; 4] =
+        [StopReason::Caller, StopReason::Interrupt, StopReason::Terminate, StopReason::Pipe];
 }
 
 /// Ends a run in order (R33): the frame in hand is finished, nothing more is pulled, every service sees the end

@@ -46,6 +46,8 @@ const _: () = {
     sync::<RunError>();
     send::<RunReport>();
     sync::<RunReport>();
+    send::<Snapshot>();
+    sync::<Snapshot>();
     send::<Step>();
     sync::<Step>();
     send::<TokioYield>();

@@ -7,7 +7,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bt_core::{BoxError, BusError, Event, topic};
+use bt_core::{BoxError, BusError, Event, Level, LogEvent, topic};
 use bt_engine::{Ended, RunFailure};
 use bt_testkit::Gate;
 use futures::StreamExt;
@@ -216,6 +216,35 @@ async fn a_frame_that_found_no_room_keeps_no_place_from_the_end() {
     let expected = ["ENGINE_STARTED", "FEED 1", "FEED 2", "ENGINE_FAILED", "Control(End)", "ENGINE_ENDED"];
     assert_eq!(seen.all(), strings(&expected));
     assert_eq!((error.report().frames, error.report().wall.waits.count), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_found_no_room_keeps_no_place_from_the_last_words_of_services() {
+    let (bus, seen) = (bus(), Seen::default());
+    let mut outside = bus.subscribe("outside", &[topic::LOG], 1).unwrap();
+    let script = [Do::Frame(1), Do::Log(1), Do::Log(2), Do::Frame(2)];
+    let engine = builder(&bus, ScriptedFeed::new(&bus, script))
+        .service("last-words", [topic::FRAME], |mut cx| async move {
+            while let Some(delivery) = cx.next().await {
+                if let Event::Control(_) = delivery.payload {
+                    cx.log(LogEvent::new(Level::Info, "", "TOTAL", "")).await?;
+                }
+            }
+            Ok(())
+        })
+        .build()
+        .unwrap();
+    let run = tokio::spawn(engine.run());
+    // ENGINE_STARTED goes through; nobody takes what the feed says, so there is no room for the failure either.
+    drop(outside.next().await);
+    sleep(LIMIT * 2 + Duration::from_secs(1)).await;
+    while let Some(delivery) = outside.next().await {
+        seen.push(show(&delivery.payload));
+    }
+    let error = run.await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("`outside` on topic `log`"), "{error}");
+    assert_eq!(seen.all(), strings(&["FEED 1", "TOTAL", "ENGINE_FAILED", "ENGINE_ENDED"]));
+    assert_eq!(error.report().services[0].delivered, 2);
 }
 
 #[tokio::test(start_paused = true)]

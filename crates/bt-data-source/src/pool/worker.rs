@@ -74,9 +74,10 @@ fn read_parts(
         let parcel = |chunk: Chunk| Parcel { entry: unit.entry, bytes: unit::bytes(chunk.rows.len()), chunk };
         if !shared.deliver(*id, chunks.into_iter().map(parcel).collect()) {
             tracing::debug!(path = %info.path().display(), "unit given up");
-            break;
+            return Ok(());
         }
     }
+    tracing::debug!(path = %info.path().display(), rows = unit.rows(), "unit read");
     Ok(())
 }
 
