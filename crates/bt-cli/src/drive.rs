@@ -136,8 +136,8 @@ mod tests {
 stats after 5.0s: draining, 3 frames, 1 frames/s, at 1970-01-01T00:03:00Z
   published: frame 3, control 0, log 1
   barrier waits: 0, p50 0.0ns, p99 0.0ns, max 0.0ns, now for 5.0s
-  subscription  depth high-water  delivered  dropped undelivered unacknowledged
-  dawdler           0          1          2        0           0              1
+  subscription  depth high-water  delivered  dropped undelivered unacknowledged      lag
+  dawdler           0          1          2        0           0              1       0s
 ";
         assert!(told.starts_with(expected), "{told}");
         assert_eq!(told.matches("stats after").count(), 2, "{told}");

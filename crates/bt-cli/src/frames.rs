@@ -72,7 +72,7 @@ impl Work {
         let (logs, elapsed) = (tally.totals(), began.elapsed());
         let services = Vec::new();
         let parts =
-            Parts { watch: &watch, logs, series, services, drained, ended, error, elapsed, waits: None };
+            Parts { watch: &watch, logs, series, services, drained, ended, error, elapsed, engine: None };
         Outcome { report: parts.report(), failure: result.err() }
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bt_core::{SeriesStats, SlotCounts};
-use bt_engine::Waits;
+use bt_core::{BusStats, SeriesStats, SlotCounts, Timestamp};
+use bt_engine::{RunReport, Waits};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -84,6 +84,37 @@ pub(crate) struct Wall {
     /// Where there is an engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) barrier_waits: Option<BarrierWaits>,
+    /// Where there is a bus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bus: Option<Bus>,
+}
+
+/// What went over the bus.
+#[derive(Debug, Serialize)]
+pub(crate) struct Bus {
+    pub(crate) topics: Vec<Topic>,
+    pub(crate) subscriptions: Vec<Subscription>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Topic {
+    pub(crate) topic: &'static str,
+    pub(crate) published: u64,
+    pub(crate) watermark: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Subscription {
+    pub(crate) name: String,
+    pub(crate) depth: usize,
+    pub(crate) high_water: usize,
+    pub(crate) delivered: u64,
+    pub(crate) dropped_newest: u64,
+    pub(crate) dropped_oldest: u64,
+    pub(crate) undelivered: u64,
+    pub(crate) unacknowledged: usize,
+    pub(crate) watermark: Option<String>,
+    pub(crate) lag_ms: Option<u64>,
 }
 
 /// Waits for services that had to give the thread away.
@@ -105,11 +136,12 @@ pub(crate) struct Bucket {
 }
 
 impl Wall {
-    pub(crate) fn new(elapsed: Duration, candles: u64, waits: Option<&Waits>) -> Self {
+    pub(crate) fn new(elapsed: Duration, candles: u64, engine: Option<&RunReport>) -> Self {
         Wall {
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             candles_per_second: (candles as f64 / elapsed.as_secs_f64().max(1e-9)).round(),
-            barrier_waits: waits.map(BarrierWaits::from),
+            barrier_waits: engine.map(|report| BarrierWaits::from(&report.wall.waits)),
+            bus: engine.map(|report| Bus::from(&report.bus)),
         }
     }
 }
@@ -126,6 +158,30 @@ impl From<&Waits> for BarrierWaits {
             max_us: micros(waits.longest),
             histogram: filled.map(|(upper, count)| Bucket { up_to_us: micros(upper), count }).collect(),
         }
+    }
+}
+
+impl From<&BusStats> for Bus {
+    fn from(stats: &BusStats) -> Self {
+        let time = |instant: Timestamp| instant.to_string();
+        let topics = stats.topics.iter().map(|t| Topic {
+            topic: t.topic.as_str(),
+            published: t.published,
+            watermark: t.watermark.map(time),
+        });
+        let subscriptions = stats.subscriptions.iter().map(|s| Subscription {
+            name: s.name.to_string(),
+            depth: s.queued,
+            high_water: s.high_water,
+            delivered: s.delivered,
+            dropped_newest: s.dropped_newest,
+            dropped_oldest: s.dropped_oldest,
+            undelivered: s.undelivered,
+            unacknowledged: s.unacknowledged,
+            watermark: s.watermark.map(time),
+            lag_ms: s.lag.map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
+        });
+        Bus { topics: topics.collect(), subscriptions: subscriptions.collect() }
     }
 }
 
@@ -189,7 +245,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) error: Option<String>,
     pub(crate) elapsed: Duration,
     /// Where there is an engine.
-    pub(crate) waits: Option<&'a Waits>,
+    pub(crate) engine: Option<&'a RunReport>,
 }
 
 /// Work that has ended, one way or another.
@@ -212,7 +268,7 @@ impl Outcome {
             ended: "error",
             error: Some(failure.to_string()),
             elapsed: began.elapsed(),
-            waits: None,
+            engine: None,
         };
         Outcome { report: parts.report(), failure: Some(failure) }
     }
@@ -235,7 +291,7 @@ impl Outcome {
 
 impl Parts<'_> {
     pub(crate) fn report(self) -> Report {
-        let Parts { watch, logs, series, services, drained, ended, error, elapsed, waits } = self;
+        let Parts { watch, logs, series, services, drained, ended, error, elapsed, engine } = self;
         let FrameTotals { frames, slots: SlotCounts { bars, filled, empty }, first_close, last_close } =
             watch.totals();
         let candles = series.iter().map(|series| series.source.emitted).sum();
@@ -256,7 +312,7 @@ impl Parts<'_> {
             logs: logs.into(),
             series: series.iter().map(Series::from).collect(),
             services,
-            wall: Wall::new(elapsed, candles, waits),
+            wall: Wall::new(elapsed, candles, engine),
         }
     }
 }

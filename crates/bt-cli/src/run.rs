@@ -95,7 +95,7 @@ impl Plan {
         if let Ended::Stopped(StopReason::Interrupt | StopReason::Terminate) = report.ended {
             result = signals.first().map_or(result, |number| Err(Failure::Signal(number)));
         }
-        let RunReport { series, services, mut drained, ended, wall, .. } = report;
+        let RunReport { mut drained, ended, .. } = report;
         if let Some(output) = output {
             let keep = matches!(ended, Ended::Data | Ended::MaxFrames);
             let written = output.finish(keep, &signals, limit).await;
@@ -106,14 +106,22 @@ impl Plan {
             Err(failure @ (Failure::Run(_) | Failure::Usage(_))) => ("error", Some(failure.to_string())),
             _ => (ended.as_str(), None),
         };
-        let services = services.iter().map(|service| Service {
+        let services = report.services.iter().map(|service| Service {
             name: service.name.to_owned(),
             delivered: service.delivered,
             undelivered: service.undelivered,
         });
-        let (logs, services, elapsed) = (tally.totals(), services.collect(), began.elapsed());
-        let waits = Some(&wall.waits);
-        let parts = Parts { watch: &watch, logs, series, services, drained, ended, error, elapsed, waits };
+        let parts = Parts {
+            watch: &watch,
+            logs: tally.totals(),
+            services: services.collect(),
+            series: report.series.clone(),
+            drained,
+            ended,
+            error,
+            elapsed: began.elapsed(),
+            engine: Some(&report),
+        };
         Outcome { report: parts.report(), failure: result.err() }
     }
 

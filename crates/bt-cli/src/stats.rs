@@ -93,7 +93,7 @@ fn text(snapshot: &Snapshot, elapsed: Duration, rate: f64, output: Option<Durati
         let SubscriptionStats { name, delivered, undelivered, queued, high_water, unacknowledged, .. } = s;
         let counts = [*queued as u64, *high_water as u64, *delivered, s.dropped(), *undelivered];
         let [depth, high, delivered, dropped, undelivered] = counts.map(|count| count.to_string());
-        let lag = s.lag.map_or_else(|| "-".to_owned(), |lag| format!("{lag:?}"));
+        let lag = s.lag.map_or_else(|| "-".to_owned(), |lag| humantime::format_duration(lag).to_string());
         let cells = [depth, high, delivered, dropped, undelivered, unacknowledged.to_string(), lag];
         row(name, cells.each_ref().map(String::as_str));
     }
