@@ -1,37 +1,27 @@
-//! `Bus` alone: publish, deliver to every subscriber, acknowledge, and pass the barrier.
+//! The bus in a loop with its consumers and its barrier, beside what one would write without it.
 
-use std::hint::black_box;
+use std::time::Instant;
 
-use bt_bus::Bus;
-use bt_core::{Message, Timestamp};
+use benches::{BusLoop, ENVELOPES_A_ROUND};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use futures::executor::block_on;
 
-const ENVELOPES: u64 = 1 << 14;
+const ROUNDS: u64 = 1 << 11;
 
 fn bus(c: &mut Criterion) {
     let mut group = c.benchmark_group("bus");
-    group.throughput(Throughput::Elements(ENVELOPES));
-    for subscribers in [1, 8] {
-        group.bench_function(BenchmarkId::new("barrier", subscribers), |b| {
-            let bus = Bus::new(["frame"]).expect("a topic");
-            let mut publisher = bus.publisher("frame").expect("a known topic");
-            let mut subscriptions: Vec<_> = (0..subscribers)
-                .map(|n| bus.subscribe(&format!("s{n}"), &["frame"], 1).expect("distinct names"))
-                .collect();
-            b.iter(|| {
-                block_on(async {
-                    for payload in 0..ENVELOPES {
-                        let instant = Timestamp::from_nanos(payload as i64);
-                        publisher.publish(Message { instant, payload }).await.expect("an open bus");
-                        for subscription in &mut subscriptions {
-                            drop(black_box(subscription.recv().await.expect("an envelope")));
-                        }
-                        bus.idle().await;
+    for subscribers in [1, 8, 64] {
+        group.throughput(Throughput::Elements(ROUNDS * ENVELOPES_A_ROUND * subscribers as u64));
+        for which in BusLoop::ALL {
+            group.bench_function(BenchmarkId::new(which.name(), subscribers), |b| {
+                b.iter_custom(|times| {
+                    let begin = Instant::now();
+                    for _ in 0..times {
+                        which.run(ROUNDS, subscribers);
                     }
+                    begin.elapsed()
                 });
             });
-        });
+        }
     }
     group.finish();
 }

@@ -33,6 +33,8 @@ impl<E> BusBuilder<E> {
 
     /// Says which of the topics takes the logs. Without one, nobody can log, and what is dropped by policy is
     /// counted but not announced.
+    ///
+    /// What the bus itself says is made a payload of by `E::from`, under the bus's lock: it must not use the bus.
     pub fn log_topic(mut self, name: impl Into<String>) -> Self
     where
         E: From<LogEvent>,

@@ -67,7 +67,7 @@ impl<E> Bus<E> {
     /// Publishes one message to `topic`, by a publisher made for the occasion, and returns its sequence number.
     ///
     /// # Errors
-    /// [`BusError::UnknownTopic`]; [`BusError::Closed`].
+    /// [`BusError::UnknownTopic`]; [`BusError::Closed`]; [`BusError::Blocked`].
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has not published and loses its place in line.
@@ -93,7 +93,8 @@ impl<E> Bus<E> {
     /// # Errors
     /// [`BusError::UnknownTopic`]; [`BusError::DuplicateSubscription`] if a living one has the name;
     /// [`BusError::Closed`]; [`BusError::Other`] with a [`ConfigError`] for a capacity of 0, for no topic at
-    /// all, and for a policy that drops logs without [`SubscriptionConfig::with_lossy_log`].
+    /// all, for a policy that drops logs without [`SubscriptionConfig::with_lossy_log`], and for a limit of blocking
+    /// with a policy that drops.
     pub fn subscribe_with(&self, config: SubscriptionConfig) -> Result<Subscription<E>, BusError> {
         let SubscriptionConfig { name, topics: wanted, capacity, policy, block_limit: limit, lossy_log } =
             config;
@@ -119,6 +120,11 @@ impl<E> Bus<E> {
                 format!("{policy:?}"),
                 "`Block` for a subscription to logs, or a word that they may be lost",
             ));
+        }
+        if policy != Policy::Block
+            && let Some(limit) = limit
+        {
+            return Err(invalid("block_limit", format!("{limit:?}"), "none with a policy that drops"));
         }
         let mut core = self.shared.lock();
         if core.is_closed() {

@@ -57,10 +57,13 @@ impl Ledger {
 
     /// Those from `from` to before `to` were overtaken.
     pub(crate) fn overtake(&mut self, from: u64, to: u64) {
-        for count in from..to {
-            if let Some(entry) = self.at(count) {
-                self.stragglers.insert(count, entry);
+        let mut begin = self.base;
+        for Stretch { topic, seq, len } in &self.stretches {
+            let end = begin + len;
+            for count in from.max(begin)..to.min(end) {
+                self.stragglers.insert(count, (*topic, seq + (count - begin)));
             }
+            begin = end;
         }
     }
 

@@ -12,8 +12,8 @@
 //! wait in line. A closed bus refuses what comes and delivers what it has.
 //!
 //! It is deliberately not a broker and not a runtime: nothing leaves the process but the journal, nothing is
-//! replayed to those who come late, and it starts no task. It runs on any executor; only the barrier's limit
-//! needs tokio's timer. Work that must be spread over threads is spread by the consumer.
+//! replayed to those who come late, and it starts no task. It runs on any executor; only limits, of the barrier
+//! and of queues that block, need tokio's timer. Work that must be spread over threads is spread by the consumer.
 //!
 //! ```
 //! use std::time::Duration;

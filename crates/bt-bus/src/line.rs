@@ -101,7 +101,8 @@ impl Waiters {
                 park(slot, waker, after);
                 false
             }
-            Slot::Served | Slot::Free => {
+            served => {
+                debug_assert!(matches!(served, Slot::Served), "a ticket is void once it was polled ready");
                 self.void(ticket);
                 true
             }

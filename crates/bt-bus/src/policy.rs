@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What happens to an envelope for which a subscription's queue has no room (R27).
 ///
 /// What is dropped is counted ([`Bus::drops`](crate::Bus::drops)) and, on a bus with a log, announced there by
-/// `BUS_DROPPED`, which comes before whatever is logged next.
+/// `BUS_DROPPED`: at once if the log has room and nobody waits for it, otherwise in turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Policy {

@@ -15,9 +15,9 @@ use crate::sync::{AtomicI64, AtomicU64, Ordering};
 pub(crate) struct Progress {
     /// Envelopes handed out, with `WANTED` and `RECALLED`. Only the handle counts it up.
     handed: AtomicU64,
-    /// All before this one are acknowledged, with `WATCHED`; of later ones, the subscriber's stragglers tell.
+    /// All before this one are acknowledged, with `WATCHED` and `LEFT`; of later ones, the subscriber's stragglers tell.
     acked: AtomicU64,
-    /// Envelopes fetched by the handle. Changed under the lock only.
+    /// Envelopes fetched by the handle. Changed under the lock only; goes back when they are discarded.
     fetched: AtomicU64,
     /// Instant of the envelope handed out last.
     reached: AtomicI64,
@@ -29,6 +29,8 @@ const WANTED: u64 = 1 << 63;
 const RECALLED: u64 = 1 << 62;
 /// Somebody waits for the bus to be idle.
 const WATCHED: u64 = 1 << 63;
+/// `fetched` has gone back, so that nobody but the bus knows which is the last: acknowledging is left to it.
+const LEFT: u64 = 1 << 62;
 const COUNT: u64 = RECALLED - 1;
 
 /// Envelopes that were handed out.
@@ -54,9 +56,10 @@ impl Progress {
     pub(crate) fn hand_out(&self, count: u64, instant: Timestamp) -> Option<Handed> {
         let mut now = self.handed.load(Ordering::Relaxed);
         while now & RECALLED == 0 {
+            // First, so that whoever sees the count sees the instant. If it was recalled, nobody looks.
+            self.reached.store(instant.as_nanos(), Ordering::Relaxed);
             match self.handed.compare_exchange_weak(now, now + count, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => {
-                    self.reached.store(instant.as_nanos(), Ordering::Relaxed);
                     return Some(Handed { first: now & COUNT, wanted: now & WANTED != 0 });
                 }
                 Err(other) => now = other,
@@ -72,7 +75,7 @@ impl Progress {
         loop {
             let watched = now & WATCHED;
             // Whoever acknowledges the last of what was fetched has seen that it was fetched.
-            if now & COUNT != from || (watched != 0 && to == self.fetched.load(Ordering::Relaxed)) {
+            if now & !WATCHED != from || (watched != 0 && to == self.fetched.load(Ordering::Relaxed)) {
                 return false;
             }
             let next = to | watched;
@@ -88,7 +91,7 @@ impl Progress {
     pub(crate) fn advance(&self, to: u64) -> Option<u64> {
         let mut now = self.acked.load(Ordering::Acquire);
         while now & COUNT < to {
-            let next = to | (now & WATCHED);
+            let next = to | (now & !COUNT);
             match self.acked.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return Some(now & COUNT),
                 Err(other) => now = other,
@@ -140,6 +143,11 @@ impl Progress {
     /// From now on acknowledging the last that was fetched is left to the bus.
     pub(crate) fn watch(&self) {
         self.acked.fetch_or(WATCHED, Ordering::AcqRel);
+    }
+
+    /// From now on all acknowledging is left to the bus.
+    pub(crate) fn leave(&self) {
+        self.acked.fetch_or(LEFT, Ordering::AcqRel);
     }
 
     pub(crate) fn unwatch(&self) {

@@ -12,7 +12,7 @@ use futures_sink::Sink;
 use crate::after::After;
 use crate::core::{Closed, Core, Stamp};
 use crate::line::Claim;
-use crate::patience::Patience;
+use crate::patience::{Limited, Patience};
 use crate::shared::Shared;
 use crate::{Publish, TryPublishError};
 
@@ -29,7 +29,8 @@ use crate::{Publish, TryPublishError};
 ///
 /// Whichever way it waits: on a tokio runtime, a queue with a limit
 /// ([`with_block_limit`](crate::SubscriptionConfig::with_block_limit)) that leaves it without room for that long
-/// makes it fail with [`BusError::Blocked`], and it gives up its place in line. It may try again.
+/// makes it fail with [`BusError::Blocked`], and it gives up its place in line. It may try again. A runtime without
+/// timers makes such a wait panic.
 #[must_use = "sinks do nothing unless polled"]
 pub struct Publisher<E> {
     shared: Arc<Shared<E>>,
@@ -90,9 +91,12 @@ impl<E> Publisher<E> {
         // Given up on, it gives its place back: one that nobody polls for would hold up everyone behind it.
         let this = GiveBack(self);
         poll_fn(|cx| {
-            this.0.poll_core(cx, |core, topic, claim, after, cx| {
-                core.poll_publish_batch(topic, claim, messages, cx.waker(), after)
-            })
+            while !messages.is_empty() {
+                ready!(this.0.poll_core(cx, |core, topic, claim, after, cx| {
+                    core.poll_publish_batch(topic, claim, messages, cx.waker(), after)
+                }))?;
+            }
+            Poll::Ready(Ok(()))
         })
         .await
     }
@@ -144,17 +148,12 @@ impl<E> Publisher<E> {
     /// Ready when a subscription has left no room for longer than it allows.
     #[cold]
     fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<BusError> {
-        loop {
-            let limit = self.shared.lock().patience(self.topic);
-            let waited = ready!(self.patience.poll_over(limit, cx));
-            let blocker = self.shared.lock().blocker(self.topic, waited);
-            // If it has made room, another may lack it, with a longer limit.
-            let Some(subscription) = blocker else { continue };
-            self.patience.rest();
-            self.give_back();
-            let (subscription, topic) = (subscription.to_string(), self.topic().to_owned());
-            return Poll::Ready(BusError::Blocked { subscription, topic, limit: waited });
-        }
+        let Self { shared, topic, patience, .. } = self;
+        let Limited { subscriber, limit, .. } =
+            ready!(patience.poll_over(|| shared.lock().limited(*topic), cx));
+        let subscription = shared.lock().name(subscriber);
+        self.give_back();
+        Poll::Ready(BusError::Blocked { subscription, topic: self.topic().to_owned(), limit })
     }
 
     /// Sends on the place that is held.
@@ -174,12 +173,16 @@ impl<E> Publisher<E> {
         let Self { shared, topic, claim, after, .. } = self;
         let sent = shared.lock().publish(*topic, claim, message, stamp, after);
         after.run();
+        if *claim == Claim::Nothing {
+            self.patience.rest();
+        }
         sent
     }
 
     /// Gives back a reservation or a place in line.
     #[inline]
     pub(crate) fn give_back(&mut self) {
+        self.patience.rest();
         if self.claim != Claim::Nothing {
             let Self { shared, topic, claim, after, .. } = self;
             shared.lock().give_back(*topic, claim, after);

@@ -122,7 +122,7 @@ impl<E> Subscriber<E> {
     pub(crate) fn offer(&mut self, run: Run<E>, losses: &mut Losses, after: &mut After<E>) {
         let depth = self.depth() + run.len();
         if depth > self.capacity && self.policy != Policy::Block {
-            self.offer_too_many(run, depth - self.capacity, losses, after);
+            self.offer_too_many(run, losses, after);
         } else {
             self.enqueue(run, depth, after);
         }
@@ -138,43 +138,39 @@ impl<E> Subscriber<E> {
         }
     }
 
-    /// Queues envelopes of which `excess` do not find room, and drops as many by policy.
+    /// Queues what there is room for and drops the rest by policy.
+    ///
+    /// An announcement makes way for what it does not tell of, whatever the policy: to tell of a loss by
+    /// another loss helps nobody.
     #[cold]
-    fn offer_too_many(
-        &mut self,
-        mut run: Run<E>,
-        mut excess: usize,
-        losses: &mut Losses,
-        after: &mut After<E>,
-    ) {
-        if self.policy == Policy::DropNewest {
-            let rest = run.split(run.len() - excess.min(run.len()));
-            self.lose(&run, losses);
-            after.drop_run(run);
-            run = rest;
-        } else {
-            while excess > 0
-                && let Some(oldest) = self.queue.front_mut()
-            {
+    fn offer_too_many(&mut self, mut run: Run<E>, losses: &mut Losses, after: &mut After<E>) {
+        if self.policy == Policy::DropOldest && !losses.announcing {
+            // What the handle is about to hand out is out of reach: the newest must not go in its place.
+            let mut excess = (self.queued + run.len()).saturating_sub(self.capacity);
+            while excess > 0 {
+                let oldest = if self.queued > 0 { self.queue.front_mut() } else { Some(&mut run) };
+                let Some(oldest) = oldest else { break };
                 let evicted = oldest.split(excess.min(oldest.len()));
-                if oldest.len() == 0
-                    && let Some(empty) = self.queue.pop_front()
-                {
-                    after.drop_run(empty);
-                }
                 excess -= evicted.len();
-                self.queued -= evicted.len();
+                if self.queued > 0 {
+                    self.queued -= evicted.len();
+                    if self.queue.front().is_some_and(|oldest| oldest.len() == 0)
+                        && let Some(empty) = self.queue.pop_front()
+                    {
+                        after.drop_run(empty);
+                    }
+                }
                 self.lose(&evicted, losses);
                 after.drop_run(evicted);
             }
-            if excess > 0 {
-                let evicted = run.split(excess.min(run.len()));
-                self.lose(&evicted, losses);
-                after.drop_run(evicted);
-            }
+        } else {
+            let room = self.capacity.saturating_sub(self.depth()).min(run.len());
+            let rest = run.split(room);
+            self.lose(&run, losses);
+            after.drop_run(std::mem::replace(&mut run, rest));
         }
         if run.len() > 0 {
-            let depth = self.depth() + run.len();
+            let depth = (self.depth() + run.len()).min(self.capacity);
             self.enqueue(run, depth, after);
         } else {
             after.drop_run(run);
@@ -187,7 +183,7 @@ impl<E> Subscriber<E> {
             counter.dropped += count;
         }
         let (first, last) = (run.seq(), run.seq() + count - 1);
-        losses.note(Loss { subscription: Arc::clone(&self.name), topic: run.topic, first, last });
+        losses.note(Loss { subscription: Arc::clone(&self.name), topic: run.topic, first, last, count });
     }
 
     /// Gives the handle what is queued, into `hand`: all of it, or, where the oldest may yet be dropped, at most
@@ -245,6 +241,7 @@ impl<E> Subscriber<E> {
         self.undelivered += count as u64;
         self.queued = 0;
         self.progress.set_fetched(self.progress.handed());
+        self.progress.leave();
         self.queue.drain(..).for_each(|run| after.drop_run(run));
         count
     }

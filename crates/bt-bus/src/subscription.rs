@@ -177,8 +177,8 @@ impl<E> Subscription<E> {
         if handed.is_some() {
             self.in_hand -= count;
         } else {
-            self.hand.clear();
             self.in_hand = 0;
+            self.hand.clear();
         }
         handed
     }
@@ -201,8 +201,8 @@ impl<E> Subscription<E> {
     fn leave(&mut self) -> usize {
         let Self { link, hand, after, .. } = self;
         let undelivered = link.shared.lock().unsubscribe(link.subscriber, after);
-        hand.clear();
         after.run();
+        hand.clear();
         undelivered
     }
 }

@@ -29,9 +29,9 @@ impl<E> Core<E> {
         }
         let names: Vec<TopicName> = self.topics.iter().map(|topic| topic.name).collect();
         let envelope = self.topics[log].envelope(self.latest, payload(loss.event(&names)));
-        self.losses.muted = true;
+        self.losses.announcing = true;
         self.fan_out(log, Arc::new([envelope]), after);
-        self.losses.muted = false;
+        self.losses.announcing = false;
     }
 
     /// When the losses that wait in the line of the log came there, and that topic.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::task::{Poll, Waker, ready};
-use std::time::Duration;
 
 use bt_core::Message;
 
 use super::{Closed, Core, Stamp};
 use crate::after::After;
 use crate::line::Claim;
+use crate::patience::Limited;
 use crate::run::{Block, Run};
 
 impl<E> Core<E> {
@@ -96,7 +96,7 @@ impl<E> Core<E> {
         waker: &Waker,
         after: &mut After<E>,
     ) -> Poll<Result<(), Closed>> {
-        while !messages.is_empty() {
+        if !messages.is_empty() {
             // With room and nobody in line, which is the rule, no place is claimed first.
             let mut room = if self.closed { 0 } else { self.room_for_newcomers(topic, after) };
             if room == 0 || *claim != Claim::Nothing {
@@ -132,17 +132,18 @@ impl<E> Core<E> {
         }
     }
 
-    /// The shortest time that a subscriber without room on `topic` lets publishers wait, if any sets one.
-    pub(crate) fn patience(&self, topic: usize) -> Option<Duration> {
-        let subscribers = self.topics[topic].subscribers.iter().map(|&s| &self.subscribers[s]);
-        subscribers.filter(|s| s.room() == 0).filter_map(|s| s.limit).min()
+    /// The subscribers to `topic` that limit how long publishers wait.
+    pub(crate) fn limited(&self, topic: usize) -> Vec<Limited> {
+        let subscribers = self.topics[topic].subscribers.iter();
+        let limited = subscribers.filter_map(|&subscriber| {
+            let s = &self.subscribers[subscriber];
+            Some(Limited { subscriber, limit: s.limit?, full: s.room() == 0 })
+        });
+        limited.collect()
     }
 
-    /// The first subscriber without room on `topic` whose patience is at most `waited`.
-    pub(crate) fn blocker(&self, topic: usize, waited: Duration) -> Option<Arc<str>> {
-        let mut subscribers = self.topics[topic].subscribers.iter().map(|&s| &self.subscribers[s]);
-        let blocks = subscribers.find(|s| s.room() == 0 && s.limit.is_some_and(|limit| limit <= waited))?;
-        Some(Arc::clone(&blocks.name))
+    pub(crate) fn name(&self, subscriber: usize) -> String {
+        self.subscribers[subscriber].name.to_string()
     }
 
     /// Envelopes that may be published to `topic` now, by one whose turn it is.
@@ -211,7 +212,7 @@ impl<E> Core<E> {
                 subscribers[last].offer(run, losses, after);
             }
         }
-        if !losses.is_empty() && !losses.muted {
+        if !losses.is_empty() && !losses.announcing {
             self.announce(after);
         }
     }

@@ -12,8 +12,8 @@ pub(crate) const LOG: usize = 2;
 
 /// What an envelope must say: topic, number, instant.
 pub(crate) type Entry = (usize, u64, Timestamp);
-/// A loss: subscriber, topic, first and last number.
-pub(crate) type Loss = (usize, usize, u64, u64);
+/// A loss: subscriber, topic, first and last number, how many.
+pub(crate) type Loss = (usize, usize, u64, u64, u64);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Claim {
@@ -123,7 +123,7 @@ impl Model {
             self.line.retain(|waiter| *waiter != Waiter::Losses);
         }
         // Of what gets lost by this, nobody is told.
-        self.fan_out(LOG, self.latest);
+        self.fan_out(LOG, self.latest, true);
         self.announced.push((self.published[LOG], loss));
     }
 
@@ -154,7 +154,7 @@ impl Model {
             self.publishers[p].claim = Claim::Nothing;
         }
         if accepted {
-            let lost = self.fan_out(topic, instant);
+            let lost = self.fan_out(topic, instant, false);
             self.lose(lost);
         }
         accepted
@@ -172,7 +172,8 @@ impl Model {
         let count = if claim == Claim::Waiting { 0 } else { free.saturating_add(held).min(instants.len()) };
         self.give_up(p, Claim::Nothing);
         // A batch is told to one subscriber after the other.
-        let mut lost: Vec<_> = instants[..count].iter().flat_map(|&at| self.fan_out(topic, at)).collect();
+        let mut lost: Vec<_> =
+            instants[..count].iter().flat_map(|&at| self.fan_out(topic, at, false)).collect();
         lost.sort_by_key(|loss| loss.0);
         self.lose(lost);
         count
@@ -184,7 +185,7 @@ impl Model {
     }
 
     /// Numbers an envelope and queues it everywhere. Returns what that loses.
-    fn fan_out(&mut self, topic: usize, instant: Timestamp) -> Vec<Loss> {
+    fn fan_out(&mut self, topic: usize, instant: Timestamp, announcing: bool) -> Vec<Loss> {
         self.published[topic] += 1;
         self.watermarks[topic] = self.watermarks[topic].max(Some(instant));
         self.latest = self.latest.max(instant);
@@ -194,6 +195,9 @@ impl Model {
             let mut evicted = None;
             let full = s.queue.len() >= s.capacity;
             match s.policy {
+                Policy::DropOldest | Policy::DropNewest if full && announcing => {
+                    evicted = Some((topic, seq, instant));
+                }
                 Policy::DropNewest if full => evicted = Some((topic, seq, instant)),
                 Policy::DropOldest if full => {
                     evicted = s.queue.pop_front();
@@ -203,7 +207,7 @@ impl Model {
             }
             if let Some((topic, seq, _)) = evicted {
                 s.dropped[topic] += 1;
-                lost.push((n, topic, seq, seq));
+                lost.push((n, topic, seq, seq, 1));
             }
             s.high_water = s.high_water.max(s.queue.len());
         }
@@ -212,10 +216,9 @@ impl Model {
 
     fn lose(&mut self, lost: Vec<Loss>) {
         for loss in lost {
-            let same = self.losses.iter_mut().rfind(|known| (known.0, known.1) == (loss.0, loss.1));
-            match same {
-                Some(known) if known.3 + 1 == loss.2 => known.3 = loss.3,
-                _ => self.losses.push(loss),
+            match self.losses.iter_mut().find(|known| (known.0, known.1) == (loss.0, loss.1)) {
+                Some(known) => (known.3, known.4) = (loss.3, known.4 + 1),
+                None => self.losses.push(loss),
             }
         }
         if !self.losses.is_empty() && !self.line.contains(&Waiter::Losses) {
