@@ -1,4 +1,7 @@
-//! `cargo xtask soak`: the tests that end runs at random moments, many times over.
+//! `cargo xtask soak`: the tests that take long. Runs end at random moments, many times over; the bus is run in
+//! the interleavings of its threads.
+
+use std::process::Command;
 
 use crate::Outcome;
 use crate::command::{Usage, cargo, run as run_command};
@@ -8,12 +11,22 @@ const RUNS: u32 = 50;
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let runs = runs(arguments)?;
+    run_command(interleavings())?;
     // A summary of each kind of end is among what the tests print.
     let mut command = cargo(&["test", "--release", "-p", "bt-cli", "--test", "ends", "--", "--nocapture"]);
     command.env("BT_SOAK_RUNS", runs.to_string());
     run_command(command)?;
     println!("every end was in order, {runs} runs of each");
     Ok(())
+}
+
+/// The models of the bus. The flag is another build of everything, which has a directory of its own.
+fn interleavings() -> Command {
+    let mut command = cargo(&["test", "-p", "bt-bus", "--test", "loom", "--target-dir", "target/loom"]);
+    // A deadlock may end the whole program; then the last words name the model.
+    command.args(["--", "--nocapture"]);
+    command.env("RUSTFLAGS", "--cfg bt_loom");
+    command
 }
 
 fn runs(arguments: &[String]) -> Result<u32, Usage> {

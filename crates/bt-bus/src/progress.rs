@@ -15,7 +15,7 @@ use crate::sync::{AtomicI64, AtomicU64, Ordering};
 pub(crate) struct Progress {
     /// Envelopes handed out, with `WANTED` and `RECALLED`. Only the handle counts it up.
     handed: AtomicU64,
-    /// All before this one are acknowledged, with `WATCHED` and `LEFT`; of later ones, the subscriber's stragglers tell.
+    /// All before this one are acknowledged, with `WATCHED`; of later ones, the subscriber's stragglers tell.
     acked: AtomicU64,
     /// Envelopes fetched by the handle. Changed under the lock only; goes back when they are discarded.
     fetched: AtomicU64,
@@ -29,8 +29,6 @@ const WANTED: u64 = 1 << 63;
 const RECALLED: u64 = 1 << 62;
 /// Somebody waits for the bus to be idle.
 const WATCHED: u64 = 1 << 63;
-/// `fetched` has gone back, so that nobody but the bus knows which is the last: acknowledging is left to it.
-const LEFT: u64 = 1 << 62;
 const COUNT: u64 = RECALLED - 1;
 
 /// Envelopes that were handed out.
@@ -74,8 +72,9 @@ impl Progress {
         let mut now = self.acked.load(Ordering::Relaxed);
         loop {
             let watched = now & WATCHED;
-            // Whoever acknowledges the last of what was fetched has seen that it was fetched.
-            if now & !WATCHED != from || (watched != 0 && to == self.fetched.load(Ordering::Relaxed)) {
+            // Whoever acknowledges the last of what was fetched has seen that it was fetched. Where that becomes
+            // less, `acked` is advanced past all that was handed out.
+            if now & COUNT != from || (watched != 0 && to == self.fetched.load(Ordering::Relaxed)) {
                 return false;
             }
             let next = to | watched;
@@ -91,7 +90,7 @@ impl Progress {
     pub(crate) fn advance(&self, to: u64) -> Option<u64> {
         let mut now = self.acked.load(Ordering::Acquire);
         while now & COUNT < to {
-            let next = to | (now & !COUNT);
+            let next = to | (now & WATCHED);
             match self.acked.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return Some(now & COUNT),
                 Err(other) => now = other,
@@ -143,11 +142,6 @@ impl Progress {
     /// From now on acknowledging the last that was fetched is left to the bus.
     pub(crate) fn watch(&self) {
         self.acked.fetch_or(WATCHED, Ordering::AcqRel);
-    }
-
-    /// From now on all acknowledging is left to the bus.
-    pub(crate) fn leave(&self) {
-        self.acked.fetch_or(LEFT, Ordering::AcqRel);
     }
 
     pub(crate) fn unwatch(&self) {

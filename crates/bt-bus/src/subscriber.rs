@@ -84,10 +84,14 @@ impl<E> Subscriber<E> {
         (self.progress.fetched() - self.progress.handed()) as usize
     }
 
-    /// Depth of the queue.
+    /// Depth of the queue. Where envelopes may be dropped the handle fetches only what it is about to hand out:
+    /// that is out of the queue, or the newest would have to make room for it.
     #[inline]
     fn depth(&self) -> usize {
-        self.queued + self.in_hand()
+        match self.policy {
+            Policy::Block => self.queued + self.in_hand(),
+            Policy::DropNewest | Policy::DropOldest => self.queued,
+        }
     }
 
     /// Number of envelopes that may yet be reserved.
@@ -145,7 +149,6 @@ impl<E> Subscriber<E> {
     #[cold]
     fn offer_too_many(&mut self, mut run: Run<E>, losses: &mut Losses, after: &mut After<E>) {
         if self.policy == Policy::DropOldest && !losses.announcing {
-            // What the handle is about to hand out is out of reach: the newest must not go in its place.
             let mut excess = (self.queued + run.len()).saturating_sub(self.capacity);
             while excess > 0 {
                 let oldest = if self.queued > 0 { self.queue.front_mut() } else { Some(&mut run) };
@@ -170,7 +173,7 @@ impl<E> Subscriber<E> {
             after.drop_run(std::mem::replace(&mut run, rest));
         }
         if run.len() > 0 {
-            let depth = (self.depth() + run.len()).min(self.capacity);
+            let depth = self.depth() + run.len();
             self.enqueue(run, depth, after);
         } else {
             after.drop_run(run);
@@ -237,11 +240,16 @@ impl<E> Subscriber<E> {
     /// handed out counts as queued; it drops it by itself.
     pub(crate) fn discard(&mut self, after: &mut After<E>) -> usize {
         self.progress.recall();
-        let count = self.depth();
+        let count = self.queued + self.in_hand();
         self.undelivered += count as u64;
         self.queued = 0;
-        self.progress.set_fetched(self.progress.handed());
-        self.progress.leave();
+        let handed = self.progress.handed();
+        self.progress.set_fetched(handed);
+        // An acknowledgement under way may hold itself against what was fetched before, and not tell that it is
+        // the last. So what is still out becomes stragglers, which are acknowledged under the lock.
+        if let Some(acked) = self.progress.advance(handed) {
+            self.ledger.overtake(acked, handed);
+        }
         self.queue.drain(..).for_each(|run| after.drop_run(run));
         count
     }

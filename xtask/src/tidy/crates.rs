@@ -36,6 +36,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "bt-core",
             "futures-core",
             "futures-sink",
+            "loom",
             "pin-project-lite",
             "serde",
             "serde_json",
