@@ -67,24 +67,32 @@ impl Signals {
 
     /// Ends this run at the first signal, also if that has come.
     pub(crate) fn end(&self, run: StopHandle) {
-        *self.stop() = Some(run);
+        let mut stop = self.stop();
         if let Some(number) = self.first() {
-            self.note(number);
+            run.stop(reason(number));
         }
+        *stop = Some(run);
     }
 
+    /// Whoever finds that a signal came finds the run stopped.
     fn note(&self, number: i32) {
-        self.0.first.store(number, Ordering::SeqCst);
-        self.0.waker.wake();
-        if let Some(stop) = &*self.stop() {
-            stop.stop(if number == TERMINATE { StopReason::Terminate } else { StopReason::Interrupt });
+        let stop = self.stop();
+        if let Some(run) = &*stop {
+            run.stop(reason(number));
         }
+        self.0.first.store(number, Ordering::SeqCst);
+        drop(stop);
+        self.0.waker.wake();
     }
 
     fn stop(&self) -> std::sync::MutexGuard<'_, Option<StopHandle>> {
         // It is replaced whole.
         self.0.stop.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn reason(number: i32) -> StopReason {
+    if number == TERMINATE { StopReason::Terminate } else { StopReason::Interrupt }
 }
 
 /// Makes a write that passes the limit on the size of files fail, as one to a full disk does. The signal that comes
@@ -138,5 +146,41 @@ impl Receiver {
 
     async fn recv(&mut self) -> Option<i32> {
         tokio::signal::ctrl_c().await.ok().map(|()| INTERRUPT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+    use std::task::{Context, Wake, Waker};
+
+    use bt_bus::Bus;
+    use bt_core::{SimClock, Timestamp, from_candles};
+    use bt_engine::Engine;
+    use bt_feeder::BarFeed;
+
+    /// Notes whether the run was stopped when it was woken.
+    struct Look(StopHandle, AtomicBool);
+
+    impl Wake for Look {
+        fn wake(self: Arc<Self>) {
+            self.1.store(self.0.requested().is_some(), Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn whoever_finds_that_a_signal_came_finds_the_run_stopped() {
+        let source = from_candles("test.spot:A@1m".parse().unwrap(), None, futures::stream::empty());
+        let feed = BarFeed::builder().subscribe(source).build().unwrap();
+        let clock = SimClock::new(Timestamp::EPOCH);
+        let engine = Engine::builder().feed(feed).bus(Bus::for_engine()).clock(clock).build().unwrap();
+        let signals = Signals::default();
+        signals.end(engine.stop_handle());
+        let look = Arc::new(Look(engine.stop_handle(), AtomicBool::new(false)));
+        signals.wake(&Context::from_waker(&Waker::from(Arc::clone(&look))));
+        signals.note(INTERRUPT);
+        assert!(look.1.load(Ordering::SeqCst));
+        assert_eq!(engine.stop_handle().requested(), Some(StopReason::Interrupt));
     }
 }
