@@ -16,10 +16,12 @@ use crate::args::{DemoArgs, Format, OutputArgs, RecordArgs, Sma, TimeUnit, Ui};
 use crate::failure::Failure;
 use crate::files;
 use crate::heartbeat::{Heartbeat, Lateness};
+use crate::places;
 use crate::progress::Meter;
 use crate::report::Report;
 use crate::run::Plan;
 use crate::settings::Settings;
+use crate::signals::Signals;
 use crate::strategy::Strategy;
 use crate::synth;
 
@@ -32,6 +34,12 @@ pub(crate) async fn demo(args: DemoArgs, ui: &Ui) -> Result<(), Failure> {
         Some(dir) => dir,
         None => cache_dir()?,
     };
+    let record = RecordArgs {
+        log: Some(record.log.unwrap_or_else(|| dir.join("journal.jsonl"))),
+        report: Some(record.report.unwrap_or_else(|| dir.join("report.json"))),
+    };
+    let output = OutputArgs { out: "-".into(), time_unit: TimeUnit::Rfc3339 };
+    places::distinct(places::of(None, Format::None, &output, &record))?;
     let data = dir.join("data");
     std::fs::create_dir_all(&data)
         .map_err(|error| Failure::run(format_args!("cannot create {}", data.display()), &error))?;
@@ -61,19 +69,17 @@ pub(crate) async fn demo(args: DemoArgs, ui: &Ui) -> Result<(), Failure> {
         stats_every: None,
         fsync: FsyncPolicy::Never,
         format: Format::None,
-        output: OutputArgs { out: "-".into(), time_unit: TimeUnit::Rfc3339 },
-        record: RecordArgs {
-            log: Some(record.log.unwrap_or_else(|| dir.join("journal.jsonl"))),
-            report: Some(record.report.unwrap_or_else(|| dir.join("report.json"))),
-        },
+        output,
+        record: record.clone(),
     };
+
     make_once(synth, &data, ui).await?;
 
-    let record = plan.record.clone();
     let heartbeat = Heartbeat::start();
-    let outcome = plan.execute(Meter::new(ui, "demo")).await;
+    let (signals, limit) = (Signals::listen()?, plan.barrier_limit);
+    let outcome = plan.execute(Meter::new(ui, "demo"), &signals).await;
     let lateness = heartbeat.stop().await;
-    let report = outcome.finish(record.report.as_deref())?;
+    let report = outcome.finish(record.report.as_deref(), &signals, limit).await?;
     let text = summary(&report, lateness, &data, &record);
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::ClosedPipe),

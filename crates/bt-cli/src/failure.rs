@@ -54,6 +54,16 @@ impl Failure {
         }
     }
 
+    /// What became of work whose record was kept, or not: if not, that outranks a signal and a reader that has
+    /// left, and comes on top of whatever else went wrong.
+    pub(crate) fn of_record(work: Result<(), Failure>, kept: Result<(), Failure>) -> Result<(), Failure> {
+        match (work, kept) {
+            (Err(Failure::Run(work)), Err(kept)) => Err(Failure::Run(format!("{work}; {kept}"))),
+            (_, Err(kept)) => Err(kept),
+            (work, Ok(())) => work,
+        }
+    }
+
     /// This failure, and another that it led to or that came on top of it.
     pub(crate) fn and(self, more: &Failure) -> Self {
         match self {
@@ -144,5 +154,21 @@ mod tests {
         ] {
             assert_eq!(told(Failure::of_both(work, written)), expected);
         }
+    }
+
+    #[test]
+    fn a_record_that_was_not_kept_is_never_hidden() {
+        let run = |what: &str| Failure::Run(what.into());
+        for (work, told, code) in [
+            (Ok(()), "record", 1),
+            (Err(run("work")), "work; record", 1),
+            (Err(Failure::Signal(15)), "record", 1),
+            (Err(Failure::ClosedPipe), "record", 1),
+        ] {
+            let failure = Failure::of_record(work, Err(run("record"))).unwrap_err();
+            assert_eq!((&*failure.to_string(), failure.exit_code()), (told, code));
+        }
+        let kept = Failure::of_record(Err(Failure::Signal(15)), Ok(())).unwrap_err();
+        assert_eq!(kept.exit_code(), 143);
     }
 }

@@ -51,10 +51,7 @@ impl Pending {
             }
             _ => {}
         }
-        let name = destination.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = destination.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-        let file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-        under_way().insert(temporary.clone());
+        let (file, temporary) = beside(&destination)?;
         let pending = Pending { temporary: Some(temporary), destination };
         if let Ok(found) = pending.destination.metadata() {
             file.set_permissions(found.permissions())?;
@@ -81,6 +78,26 @@ impl Drop for Pending {
             under_way().remove(temporary);
         }
     }
+}
+
+/// A new file beside `destination`, and its name, under which it is known to be under way.
+fn beside(destination: &Path) -> io::Result<(File, PathBuf)> {
+    let name = destination.file_name().unwrap_or_default().to_string_lossy();
+    let process = std::process::id();
+    // A process that was killed may have left files, and numbers of processes come again.
+    for number in 0_u64.. {
+        let temporary = destination.with_file_name(format!(".{name}.{process}.{number}.partial"));
+        let mut under_way = under_way();
+        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+            Ok(file) => {
+                under_way.insert(temporary.clone());
+                return Ok((file, temporary));
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// Writes a whole file.
@@ -120,6 +137,19 @@ mod tests {
         assert_eq!(known(), 1);
         kept.finish().unwrap();
         assert_eq!(known(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_process_of_the_same_number_has_left_is_not_in_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.json");
+        std::mem::forget(Pending::create(&path).unwrap());
+        let left: Vec<_> = under_way().iter().filter(|path| path.starts_with(dir.path())).cloned().collect();
+        left.iter().for_each(|path| assert!(under_way().remove(path)));
+        let (_, pending) = Pending::create(&path).unwrap();
+        assert_eq!(under_way().iter().filter(|path| path.starts_with(dir.path())).count(), 1);
+        pending.finish().unwrap();
+        assert!(path.exists() && left.len() == 1 && left[0].exists());
     }
 
     #[cfg(unix)]

@@ -10,8 +10,9 @@ use futures::StreamExt;
 
 use crate::args::{Format, FramesArgs, OutputArgs, RecordArgs, Ui};
 use crate::failure::{Failure, chain};
-use crate::journal::JournalSlot;
+use crate::journal::{self, JournalSlot};
 use crate::output::{Output, OutputEnd, Stopped};
+use crate::places;
 use crate::progress::Meter;
 use crate::report::{Outcome, Parts};
 use crate::settings::Settings;
@@ -20,11 +21,15 @@ use crate::tally::Tally;
 use crate::watch::Watch;
 
 pub(crate) async fn frames(args: FramesArgs, ui: &Ui) -> Result<(), Failure> {
-    let FramesArgs { input, feed, format, output, record, machine, .. } = args;
+    let FramesArgs { config, input, feed, format, output, record, machine } = args;
     let settings = Settings::new(input, &feed, &machine)?;
     let report = record.report.clone();
-    let work = Work { settings, format: format.unwrap_or(Format::Csv), output, record };
-    work.execute(Meter::new(ui, "frames")).await.finish(report.as_deref())?;
+    let format = format.unwrap_or(Format::Csv);
+    places::distinct(places::of(config.config.as_deref(), format, &output, &record))?;
+    let signals = Signals::listen()?;
+    let work = Work { settings, format, output, record };
+    let outcome = work.execute(Meter::new(ui, "frames"), &signals).await;
+    outcome.finish(report.as_deref(), &signals, LIMIT).await?;
     Ok(())
 }
 
@@ -39,30 +44,37 @@ struct Work {
 struct Begun {
     feed: BarFeed,
     output: Option<(Output, OutputEnd)>,
-    signals: Signals,
 }
 
 impl Work {
-    async fn execute(&self, meter: Meter) -> Outcome {
+    async fn execute(&self, meter: Meter, signals: &Signals) -> Outcome {
         let began = Instant::now();
         let (tally, journal) = (Tally::default(), JournalSlot::default());
-        let Begun { mut feed, output, signals } = match self.begin(&tally, &journal).await {
+        let Begun { mut feed, output } = match self.begin(&tally, &journal, signals).await {
             Ok(begun) => begun,
             Err(failure) => return Outcome::stillborn(failure, &tally, began),
         };
         let watch = Watch::new(feed.series(), meter.over(self.settings.range));
         let (writer, end) = output.unzip();
-        let mut result = drain(&mut feed, writer.zip(end.as_ref()), &watch, &signals).await;
+        let drained = drain(&mut feed, writer.zip(end.as_ref()), &watch, signals).await;
         watch.end();
 
         let series = feed.stats();
         // The sinks of the sources and of the feed go before the journal that they write to.
         drop(feed);
-        result = result.and(journal.close().await);
+        let kept = journal.close(signals, LIMIT).await;
+        let mut result = match drained {
+            // The journal says so itself, with what became of its events in the end.
+            Err(Cut::Feed(error)) if kept.is_err() && journal::is_cause(&*error) => Ok(()),
+            Err(Cut::Feed(error)) => Err(Failure::Run(chain(&*error))),
+            Err(Cut::Other(failure)) => Err(failure),
+            Ok(()) => Ok(()),
+        };
         if let Some(end) = end {
-            let written = end.finish(result.is_ok(), &signals, LIMIT).await;
+            let written = end.finish(result.is_ok() && kept.is_ok(), signals, LIMIT).await;
             result = Failure::of_both(result, written);
         }
+        result = Failure::of_record(result, kept);
         let (ended, error) = match &result {
             Ok(()) => ("data", None),
             Err(Failure::Signal(_) | Failure::ClosedPipe) => ("signal", None),
@@ -76,25 +88,30 @@ impl Work {
         Outcome { report: parts.report(), failure: result.err() }
     }
 
-    async fn begin(&self, tally: &Tally, journal: &JournalSlot) -> Result<Begun, Failure> {
-        let signals = Signals::listen()?;
+    async fn begin(&self, tally: &Tally, journal: &JournalSlot, signals: &Signals) -> Result<Begun, Failure> {
         let feed = self.settings.open(|component| Ok(tally.sink(component, journal.clone()))).await?;
         // Only what can work touches files that are there.
-        journal.create(&self.record)?;
-        let output = Output::create(self.format, &self.output, feed.series())?;
-        Ok(Begun { feed, output, signals })
+        journal.create(&self.record, signals).await?;
+        let output = Output::create(self.format, &self.output, feed.series(), signals).await?;
+        Ok(Begun { feed, output })
     }
 }
 
 /// How long whoever reads what is written may take after a signal.
 const LIMIT: Duration = Duration::from_secs(30);
 
-impl From<Stopped> for Failure {
+/// Why not all frames were taken.
+enum Cut {
+    Feed(Box<FeedError>),
+    Other(Failure),
+}
+
+impl From<Stopped> for Cut {
     fn from(stopped: Stopped) -> Self {
-        match stopped {
+        Cut::Other(match stopped {
             Stopped::Left => Failure::ClosedPipe,
             Stopped::Failed => Failure::Run(stopped.to_string()),
-        }
+        })
     }
 }
 
@@ -104,13 +121,13 @@ async fn drain(
     mut output: Option<(Output, &OutputEnd)>,
     watch: &Watch,
     signals: &Signals,
-) -> Result<(), Failure> {
+) -> Result<(), Cut> {
     loop {
         if let Some((_, end)) = &output {
             end.room(signals).await;
         }
         let Some(frame) = next(feed, signals).await else { break };
-        let frame = frame.map_err(|error| Failure::Run(chain(&error)))?;
+        let frame = frame.map_err(|error| Cut::Feed(Box::new(error)))?;
         watch.see(&frame);
         if let Some((output, _)) = &mut output {
             output.write(frame)?;
@@ -119,7 +136,7 @@ async fn drain(
     if let Some((output, _)) = &mut output {
         output.flush()?;
     }
-    signals.first().map_or(Ok(()), |number| Err(Failure::Signal(number)))
+    signals.first().map_or(Ok(()), |number| Err(Cut::Other(Failure::Signal(number))))
 }
 
 /// The next frame; none after a signal, also while it is waited for.

@@ -1,11 +1,15 @@
 //! The journal of a command, made when it is known that the command can work.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use bt_bus::{FsyncPolicy, Journal, JournalConfig, JournalSink};
+use bt_bus::{FsyncPolicy, Journal, JournalConfig, JournalError, JournalSink};
 
 use crate::args::RecordArgs;
+use crate::aside;
 use crate::failure::{Failure, chain};
+use crate::signals::Signals;
 
 /// A place for the journal: sinks are handed out before it is there. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -13,8 +17,9 @@ pub(crate) struct JournalSlot(Arc<Mutex<Option<Journal>>>);
 
 impl JournalSlot {
     /// Makes the journal, if one is wanted.
-    pub(crate) fn create(&self, record: &RecordArgs) -> Result<(), Failure> {
-        *self.lock() = create(record, FsyncPolicy::Never)?;
+    pub(crate) async fn create(&self, record: &RecordArgs, signals: &Signals) -> Result<(), Failure> {
+        let journal = create(record, FsyncPolicy::Never, signals).await?;
+        *self.lock() = journal;
         Ok(())
     }
 
@@ -23,12 +28,13 @@ impl JournalSlot {
         self.lock().as_ref().map(|journal| journal.sink(component))
     }
 
-    /// Writes what is left.
-    pub(crate) async fn close(self) -> Result<(), Failure> {
-        let journal = self.lock().take();
-        match journal {
-            Some(journal) => journal.close().await.map(drop).map_err(|error| Failure::Run(chain(&error))),
-            None => Ok(()),
+    /// Writes what is left. It waits for whoever reads it, but not for longer than `limit` after a signal.
+    pub(crate) async fn close(self, signals: &Signals, limit: Duration) -> Result<(), Failure> {
+        let Some(journal) = self.lock().take() else { return Ok(()) };
+        let sink = journal.sink("bt");
+        match signals.or_late(journal.close(), limit).await {
+            Some(closed) => closed.map(drop).map_err(|error| Failure::Run(chain(&error))),
+            None => check(&sink),
         }
     }
 
@@ -38,8 +44,59 @@ impl JournalSlot {
     }
 }
 
-/// The journal, if one is wanted.
-pub(crate) fn create(record: &RecordArgs, fsync: FsyncPolicy) -> Result<Option<Journal>, Failure> {
-    let create = |path| JournalConfig::new().with_fsync(fsync).create(path);
-    record.log.as_ref().map(create).transpose().map_err(|error| Failure::Run(chain(&error)))
+/// The journal, if one is wanted. A signal ends the waiting for whoever is to read it.
+pub(crate) async fn create(
+    record: &RecordArgs,
+    fsync: FsyncPolicy,
+    signals: &Signals,
+) -> Result<Option<Journal>, Failure> {
+    let Some(path) = record.log.clone() else { return Ok(None) };
+    let create = {
+        let path = path.clone();
+        move || {
+            let created = JournalConfig::new().with_fsync(fsync).create(path);
+            created.map_err(|error| Failure::Run(chain(&error)))
+        }
+    };
+    aside::open(&path, signals, create).await.map(Some)
+}
+
+/// Whether all of a journal that is closed or given up was written.
+pub(crate) fn check(sink: &JournalSink) -> Result<(), Failure> {
+    sink.check().map_err(|error| Failure::Run(chain(&error)))
+}
+
+/// Whether something failed because the journal did.
+pub(crate) fn is_cause(error: &(dyn Error + 'static)) -> bool {
+    error.is::<JournalError>() || error.source().is_some_and(is_cause)
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+mod tests {
+    use super::*;
+    use bt_core::{Level, LogEvent};
+    use futures::SinkExt;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_journal_that_nobody_reads_is_waited_for_until_so_long_after_a_signal() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        // Open to be read, and never read.
+        let _reader = std::fs::File::options().read(true).write(true).open(&fifo).unwrap();
+        let (slot, signals) = (JournalSlot::default(), Signals::default());
+        slot.create(&RecordArgs { log: Some(fifo.clone()), report: None }, &signals).await.unwrap();
+        let mut sink = slot.sink("test").unwrap();
+        for _ in 0..500 {
+            let event = LogEvent::new(Level::Info, "test", "TEST_EVENT", "x".repeat(900));
+            sink.send(event).await.unwrap();
+        }
+        signals.note(2);
+        let error = slot.close(&signals, Duration::from_secs(30)).await.unwrap_err();
+        assert!(matches!(error, Failure::Run(_)));
+        let told = error.to_string();
+        assert!(told.contains(&fifo.display().to_string()), "{told}");
+        assert!(told.contains(" events were not written, ") && told.contains("its reader"), "{told}");
+    }
 }

@@ -1,6 +1,7 @@
 //! `bt`: historical candles of many instruments, resampled and aligned in time, fed to services on a bus.
 
 mod args;
+mod aside;
 mod config;
 mod demo;
 mod drive;
@@ -11,6 +12,7 @@ mod frames;
 mod heartbeat;
 mod journal;
 mod output;
+mod places;
 mod progress;
 mod report;
 mod run;

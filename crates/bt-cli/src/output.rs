@@ -1,23 +1,20 @@
 //! Frames written out, on a thread of their own.
 
 use std::fs::File;
-use std::future::{Future, poll_fn};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use bt_core::{BoxError, Event, EventBus, Frame, Series, Slot, Timestamp};
 use bt_data_source::{Cell, Field, FieldKind, TableWriter, WriteError, WriteOptions};
 use bt_engine::{ServiceContext, StopReason};
-use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
 
 use crate::args::{Format, OutputArgs};
+use crate::aside;
 use crate::failure::Failure;
 use crate::files::Pending;
 use crate::format::{COLUMNS, Lines, Text};
@@ -61,11 +58,12 @@ enum Piece {
 }
 
 impl Output {
-    /// An output in `format`, or none.
-    pub(crate) fn create(
+    /// An output in `format`, or none. A signal ends the waiting for whoever is to read it.
+    pub(crate) async fn create(
         format: Format,
         args: &OutputArgs,
         series: &[Series],
+        signals: &Signals,
     ) -> Result<Option<(Output, OutputEnd)>, Failure> {
         let text = match format {
             Format::None => return Ok(None),
@@ -73,7 +71,8 @@ impl Output {
             Format::Jsonl => Some(Text::Jsonl),
             Format::Parquet => None,
         };
-        let target = Target::open(&args.out)?;
+        let path = args.out.clone();
+        let target = aside::open(&args.out, signals, move || Target::open(&path)).await?;
         let encoder = match text {
             Some(text) => Encoder::text(Lines::new(text, args.time_unit, series), target),
             None => Encoder::table(series, target),
@@ -158,7 +157,7 @@ impl OutputEnd {
         if !self.has_room() {
             // The places are given back at once: only the frame that is asked for next takes any.
             let room = pin!(self.pieces.reserve_many(SPARE));
-            until_signal(room, signals).await;
+            let _ = signals.unless(room).await;
         }
     }
 
@@ -168,18 +167,14 @@ impl OutputEnd {
     /// It waits for whoever reads what is written, but not for longer than `limit` after a signal.
     pub(crate) async fn finish(self, keep: bool, signals: &Signals, limit: Duration) -> Result<(), Failure> {
         let path = self.path.clone();
-        let mut written = pin!(self.written(keep));
-        if let Some(written) = until_signal(written.as_mut(), signals).await {
-            return written;
-        }
-        let late = |_| {
+        let written = signals.or_late(self.written(keep), limit).await;
+        written.unwrap_or_else(|| {
             let limit = humantime::format_duration(limit);
             Err(Failure::Run(format!(
                 "cannot write all frames to {}: its reader did not take them within {limit} of the end",
                 shown(&path)
             )))
-        };
-        timeout(limit, written).await.unwrap_or_else(late)
+        })
     }
 
     async fn written(self, keep: bool) -> Result<(), Failure> {
@@ -190,18 +185,6 @@ impl OutputEnd {
             .await
             .unwrap_or_else(|_| Err(Failure::Run("the thread that writes frames has panicked".into())))
     }
-}
-
-/// What `wanted` is ready with, unless a signal comes first.
-async fn until_signal<F: Future + Unpin>(mut wanted: F, signals: &Signals) -> Option<F::Output> {
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = wanted.poll_unpin(cx) {
-            return Poll::Ready(Some(output));
-        }
-        signals.wake(cx);
-        if signals.first().is_some() { Poll::Ready(None) } else { Poll::Pending }
-    })
-    .await
 }
 
 fn work(mut encoder: Encoder, received: &mut mpsc::Receiver<Piece>) -> Result<(), WriteError> {

@@ -8,9 +8,11 @@ use bt_core::{BusStats, SeriesStats, SlotCounts, Timestamp};
 use bt_engine::{RunReport, Waits};
 use serde::Serialize;
 
+use crate::aside;
 use crate::failure::Failure;
 use crate::files;
 use crate::progress::Meter;
+use crate::signals::Signals;
 use crate::tally::{LogTotals, Tally};
 use crate::watch::{FrameTotals, Watch};
 
@@ -224,12 +226,23 @@ impl Report {
         self.series.iter().map(|series| series.source.emitted).sum()
     }
 
-    /// Writes the report, complete or not at all.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        let text = serde_json::to_vec_pretty(self)
-            .map_err(|error| Failure::run(format_args!("cannot write report {}", path.display()), &error))?;
-        files::write_whole(path, &text)
-            .map_err(|error| Failure::run(format_args!("cannot write report {}", path.display()), &error))
+    /// Writes the report, complete or not at all. It waits for whoever reads it, but not for longer than `limit`
+    /// after a signal.
+    async fn write(&self, path: &Path, signals: &Signals, limit: Duration) -> Result<(), Failure> {
+        let what = format!("cannot write report {}", path.display());
+        let text = serde_json::to_vec_pretty(self).map_err(|error| Failure::run(&what, &error))?;
+        let write = {
+            let (path, what) = (path.to_owned(), what.clone());
+            move || files::write_whole(&path, &text).map_err(|error| Failure::run(what, &error))
+        };
+        if !aside::may_wait(path) {
+            return write();
+        }
+        let written = signals.or_late(aside::aside(write)?, limit).await;
+        written.unwrap_or_else(|| {
+            let limit = humantime::format_duration(limit);
+            Err(Failure::Run(format!("{what}: its reader did not take it within {limit} of the end")))
+        })
     }
 }
 
@@ -256,17 +269,21 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Of work that failed before its first frame.
+    /// Of work that failed, or was stopped, before its first frame.
     pub(crate) fn stillborn(failure: Failure, tally: &Tally, began: Instant) -> Self {
         let watch = Watch::new(&[], Meter::hidden());
+        let (ended, error) = match &failure {
+            Failure::Signal(_) => ("signal", None),
+            failure => ("error", Some(failure.to_string())),
+        };
         let parts = Parts {
             watch: &watch,
             logs: tally.totals(),
             series: Vec::new(),
             services: Vec::new(),
-            drained: false,
-            ended: "error",
-            error: Some(failure.to_string()),
+            drained: error.is_none(),
+            ended,
+            error,
             elapsed: began.elapsed(),
             engine: None,
         };
@@ -275,12 +292,20 @@ impl Outcome {
 
     /// Writes the report, if it is wanted, and says how the work failed, if it did. What was wrong from the
     /// start is no work, and has no report.
-    pub(crate) fn finish(self, path: Option<&Path>) -> Result<Report, Failure> {
+    pub(crate) async fn finish(
+        self,
+        path: Option<&Path>,
+        signals: &Signals,
+        limit: Duration,
+    ) -> Result<Report, Failure> {
         let Outcome { report, failure } = self;
         if matches!(failure, Some(Failure::Usage(_))) {
             return failure.map_or(Ok(report), Err);
         }
-        let written = path.map_or(Ok(()), |path| report.write(path));
+        let written = match path {
+            Some(path) => report.write(path, signals, limit).await,
+            None => Ok(()),
+        };
         match (failure, written) {
             (None, Ok(())) => Ok(report),
             (Some(failure), Ok(())) | (None, Err(failure)) => Err(failure),

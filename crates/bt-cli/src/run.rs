@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bt_bus::{Bus, FsyncPolicy};
+use bt_bus::{Bus, FsyncPolicy, JournalSink};
 use bt_core::{BoxError, Control, Event, EventBus, FrameFeed, Level, LogEvent, SimClock, topic};
-use bt_engine::{Ended, Engine, RunReport, ServiceContext, StopReason};
+use bt_engine::{Ended, Engine, RunReport, ServiceContext};
 use bt_feeder::BarFeed;
 
 use crate::args::{Format, FsyncArg, OutputArgs, RecordArgs, RunArgs, Sma, Ui};
@@ -13,17 +13,18 @@ use crate::drive::Drive;
 use crate::failure::{Failure, chain};
 use crate::journal;
 use crate::output::{Output, OutputEnd};
+use crate::places;
 use crate::progress::Meter;
 use crate::report::{Outcome, Parts, Service};
 use crate::settings::Settings;
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 use crate::stats::Stats;
 use crate::strategy::{Crossings, Strategy};
 use crate::tally::Tally;
 use crate::watch::{Watch, Watched};
 
 pub(crate) async fn run(args: RunArgs, ui: &Ui) -> Result<(), Failure> {
-    let RunArgs { input, feed, engine, format, output, record, machine, .. } = args;
+    let RunArgs { config, input, feed, engine, format, output, record, machine } = args;
     let report = record.report.clone();
     if format.is_none() && output.out != Path::new("-") {
         let out = output.out.display();
@@ -46,7 +47,11 @@ pub(crate) async fn run(args: RunArgs, ui: &Ui) -> Result<(), Failure> {
         output,
         record,
     };
-    plan.execute(Meter::new(ui, "run")).await.finish(report.as_deref())?;
+    places::distinct(places::of(config.config.as_deref(), plan.format, &plan.output, &plan.record))?;
+    let signals = Signals::listen()?;
+    let limit = plan.barrier_limit;
+    let outcome = plan.execute(Meter::new(ui, "run"), &signals).await;
+    outcome.finish(report.as_deref(), &signals, limit).await?;
     Ok(())
 }
 
@@ -69,39 +74,46 @@ struct Begun {
     engine: Engine<Watched<BarFeed>, Bus<Event>>,
     output: Option<OutputEnd>,
     watch: Watch,
-    signals: Signals,
+    /// Knows what became of the journal.
+    record: Option<JournalSink>,
 }
 
 impl Plan {
     /// Runs it to its end.
-    pub(crate) async fn execute(self, meter: Meter) -> Outcome {
+    pub(crate) async fn execute(self, meter: Meter, signals: &Signals) -> Outcome {
         let began = Instant::now();
         let tally = Tally::default();
         let (limit, stats_every) = (self.barrier_limit, self.stats_every);
-        let Begun { engine, output, watch, signals } = match self.begin(&tally, meter).await {
+        let Begun { engine, output, watch, record } = match self.begin(&tally, meter, signals).await {
             Ok(begun) => begun,
             Err(failure) => return Outcome::stillborn(failure, &tally, began),
         };
         signals.end(engine.stop_handle());
-        let drive = Drive { output: output.as_ref(), signals: &signals, stats: Stats::new(stats_every) };
-        let (report, mut result) = match drive.run(engine).await {
-            Ok(report) => (report, Ok(())),
+        let drive = Drive { output: output.as_ref(), signals, stats: Stats::new(stats_every) };
+        let (report, mut result, mut kept) = match drive.run(engine).await {
+            Ok(report) => (report, Ok(()), Ok(())),
             Err(error) => {
                 let (failure, report) = error.into_parts();
-                (report, Err(Failure::Run(chain(&failure))))
+                let failed = Err(Failure::Run(chain(&failure)));
+                if journal::is_cause(&failure) { (report, Ok(()), failed) } else { (report, failed, Ok(())) }
             }
         };
         watch.end();
-        if let Ended::Stopped(StopReason::Interrupt | StopReason::Terminate) = report.ended {
-            result = signals.first().map_or(result, |number| Err(Failure::Signal(number)));
+        if let (Some(record), Ok(())) = (record, &kept) {
+            // It may have failed after something else, or have been given up for it.
+            kept = journal::check(&record);
+        }
+        if let Ended::Stopped(reason) = report.ended {
+            result = signals::number(reason).map_or(result, |number| Err(Failure::Signal(number)));
         }
         let RunReport { mut drained, ended, .. } = report;
         if let Some(output) = output {
             let keep = matches!(ended, Ended::Data | Ended::MaxFrames);
-            let written = output.finish(keep, &signals, limit).await;
+            let written = output.finish(keep, signals, limit).await;
             drained &= !matches!(written, Err(Failure::Run(_)));
             result = Failure::of_both(result, written);
         }
+        result = Failure::of_record(result, kept);
         let (ended, error) = match &result {
             Err(failure @ (Failure::Run(_) | Failure::Usage(_))) => ("error", Some(failure.to_string())),
             _ => (ended.as_str(), None),
@@ -125,17 +137,17 @@ impl Plan {
         Outcome { report: parts.report(), failure: result.err() }
     }
 
-    async fn begin(self, tally: &Tally, meter: Meter) -> Result<Begun, Failure> {
+    async fn begin(self, tally: &Tally, meter: Meter, signals: &Signals) -> Result<Begun, Failure> {
         let Plan { settings, strategy, max_frames, barrier_limit, fsync, format, output, record, .. } = self;
-        let signals = Signals::listen()?;
         let bus: Bus<Event> = Bus::for_engine();
         let feed = settings
             .open(|component| bus.log_sink(component).map_err(|error| Failure::Run(chain(&error))))
             .await?;
         let watch = Watch::new(feed.series(), meter.over(settings.range));
         // Only what can work touches files that are there.
-        let journal = journal::create(&record, fsync)?;
-        let (writer, end) = Output::create(format, &output, feed.series())?.unzip();
+        let journal = journal::create(&record, fsync, signals).await?;
+        let record = journal.as_ref().map(|journal| journal.sink("bt"));
+        let (writer, end) = Output::create(format, &output, feed.series(), signals).await?.unzip();
 
         let mut builder = Engine::builder()
             .feed(Watched { feed, watch: watch.clone() })
@@ -167,7 +179,7 @@ impl Plan {
         if let Some(frames) = max_frames {
             builder = builder.max_frames(frames);
         }
-        Ok(Begun { engine: builder.build()?, output: end, watch, signals })
+        Ok(Begun { engine: builder.build()?, output: end, watch, record })
     }
 }
 

@@ -1,11 +1,17 @@
 //! SIGINT and SIGTERM: the first ends the work in order, the second at once.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
 
 use bt_engine::{StopHandle, StopReason};
+use futures::FutureExt;
 use futures::task::AtomicWaker;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 use crate::failure::Failure;
 
@@ -65,6 +71,27 @@ impl Signals {
         self.0.waker.register(cx.waker());
     }
 
+    /// What `wanted` is ready with, or the number of a signal that comes first.
+    pub(crate) async fn unless<F: Future + Unpin>(&self, mut wanted: F) -> Result<F::Output, i32> {
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = wanted.poll_unpin(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            self.wake(cx);
+            self.first().map_or(Poll::Pending, |number| Poll::Ready(Err(number)))
+        })
+        .await
+    }
+
+    /// What `wanted` is ready with, for as long as that takes; none if it takes longer than `limit` from a signal on.
+    pub(crate) async fn or_late<F: Future>(&self, wanted: F, limit: Duration) -> Option<F::Output> {
+        let mut wanted = pin!(wanted);
+        match self.unless(wanted.as_mut()).await {
+            Ok(output) => Some(output),
+            Err(_) => timeout(limit, wanted).await.ok(),
+        }
+    }
+
     /// Ends this run at the first signal, also if that has come.
     pub(crate) fn end(&self, run: StopHandle) {
         let mut stop = self.stop();
@@ -75,7 +102,7 @@ impl Signals {
     }
 
     /// Whoever finds that a signal came finds the run stopped.
-    fn note(&self, number: i32) {
+    pub(crate) fn note(&self, number: i32) {
         let stop = self.stop();
         if let Some(run) = &*stop {
             run.stop(reason(number));
@@ -93,6 +120,15 @@ impl Signals {
 
 fn reason(number: i32) -> StopReason {
     if number == TERMINATE { StopReason::Terminate } else { StopReason::Interrupt }
+}
+
+/// The signal that ended a run, if one did.
+pub(crate) fn number(reason: StopReason) -> Option<i32> {
+    match reason {
+        StopReason::Interrupt => Some(INTERRUPT),
+        StopReason::Terminate => Some(TERMINATE),
+        _ => None,
+    }
 }
 
 /// Makes a write that passes the limit on the size of files fail, as one to a full disk does. The signal that comes

@@ -217,3 +217,48 @@ fn diagnostics_are_chosen_by_options_or_the_environment() {
     let help = String::from_utf8(bt().args(["run", "--help"]).output().unwrap().stdout).unwrap();
     assert!(help.contains("RUST_LOG") && help.contains("--stats-every"));
 }
+
+#[test]
+fn results_that_would_destroy_each_other_are_refused_before_anything_is_touched() {
+    let place = Place::new();
+    std::fs::write(place.path("there"), "before").unwrap();
+    std::fs::write(place.path("run.toml"), "fill-limit = 3\n").unwrap();
+    std::fs::hard_link(place.path("there"), place.path("also")).unwrap();
+    for (pair, [one, other]) in [
+        ([("log", "there"), ("report", "there")], ["--log", "--report"]),
+        ([("out", "there"), ("log", "also")], ["--out", "--log"]),
+        ([("out", "new"), ("report", "../PLACE/new")], ["--out", "--report"]),
+        ([("config", "run.toml"), ("log", "run.toml")], ["--config", "--log"]),
+    ] {
+        for command in ["run", "frames"] {
+            let mut feed = feed(command);
+            for (option, name) in pair {
+                let dir = place.0.path().file_name().unwrap().to_str().unwrap();
+                feed.arg(format!("--{option}")).arg(place.path(&name.replace("PLACE", dir)));
+            }
+            let output = feed.output().unwrap();
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(
+                (output.status.code(), output.stdout.len()),
+                (Some(2), 0),
+                "{command} {pair:?}: {told}"
+            );
+            assert!(told.contains(one) && told.contains(other), "{command} {pair:?}: {told}");
+            assert!(told.contains("expected a file for each"), "{command} {pair:?}: {told}");
+        }
+    }
+    let mut demo = bt();
+    demo.args(["demo", "--dir"]).arg(place.path("demo"));
+    demo.arg("--log").arg(place.path("x")).arg("--report").arg(place.path("x"));
+    assert_eq!(demo.status().unwrap().code(), Some(2));
+    assert_eq!(std::fs::read_dir(place.path("demo")).map_or(0, Iterator::count), 0);
+    assert_eq!(std::fs::read(place.path("there")).unwrap(), b"before");
+    assert_eq!(std::fs::read(place.path("run.toml")).unwrap(), b"fill-limit = 3\n");
+    assert_eq!(std::fs::read_dir(place.0.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn what_has_no_place_may_be_named_twice() {
+    let named = ["--log=/dev/null", "--report=/dev/null", "--out=/dev/null", "--max-frames=10"];
+    assert!(feed("run").args(named).status().unwrap().success());
+}

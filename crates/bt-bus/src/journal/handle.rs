@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use bt_core::{Envelope, Event, LogEvent};
 use futures_core::Stream;
@@ -30,14 +31,21 @@ use super::{FsyncPolicy, JournalConfig, JournalError, JournalSink, encode_line, 
 /// writes to, at the length that it wrote.
 ///
 /// Dropping it without [`close`](Journal::close) waits until what was appended is written, and **blocks the
-/// thread** for so long; errors are lost then.
+/// thread** for so long; errors are for its [sinks](JournalSink::check) only then. A pipe or a device may take
+/// nothing for ever: it is given up when it has taken nothing for a second, which is an error. The thread that
+/// writes to it is left to itself then, and ends with the process, or when somebody reads.
 #[must_use = "a journal that is dropped is closed"]
 pub struct Journal {
     shared: Arc<Shared>,
     fsync: FsyncPolicy,
     thread: Option<JoinHandle<()>>,
     handle: Handle,
+    /// Whether the system takes what is written at once, and never waits for somebody to read it.
+    is_file: bool,
 }
+
+/// How long a pipe may take nothing before a journal that is dropped gives it up.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Journal {
     /// Creates a journal as [`JournalConfig::new`] has it.
@@ -49,12 +57,13 @@ impl Journal {
     }
 
     pub(super) fn start(path: PathBuf, file: File, fsync: FsyncPolicy, buffer: usize) -> io::Result<Self> {
+        let is_file = file.metadata()?.is_file();
         let shared = Arc::new(Shared::new(path, buffer));
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("bt-journal".to_owned())
             .spawn(move || writer::run(&theirs, file, fsync))?;
-        Ok(Journal { shared, fsync, thread: Some(thread), handle: Handle::default() })
+        Ok(Journal { shared, fsync, thread: Some(thread), handle: Handle::default(), is_file })
     }
 
     /// The file.
@@ -205,18 +214,68 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        let mut spool = self.shared.lock();
-        spool.closing = true;
-        let waker = spool.forget(&self.handle);
-        drop(spool);
-        drop(waker);
-        self.shared.bell.notify_one();
-        self.join();
+        let patience = (!self.is_file).then_some(PATIENCE);
+        if self.shared.end(&self.handle, patience) {
+            self.join();
+        }
     }
 }
 
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Journal").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+mod tests {
+    use super::*;
+    use bt_core::Level;
+    use std::io::{PipeReader, Read};
+
+    /// A journal that is written to a pipe, with more than a pipe holds.
+    fn piped() -> (PipeReader, Journal, JournalSink) {
+        let (reader, writer) = io::pipe().unwrap();
+        let file = File::from(std::os::fd::OwnedFd::from(writer));
+        let mut journal = Journal::start("pipe".into(), file, FsyncPolicy::Never, 1 << 20).unwrap();
+        for n in 0..EVENTS {
+            let event = LogEvent::new(Level::Info, "test", "TEST_EVENT", "x".repeat(900)).with("n", n);
+            journal.append("log", n + 1, &event).unwrap();
+        }
+        let sink = journal.sink("test");
+        (reader, journal, sink)
+    }
+
+    const EVENTS: u64 = 500;
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_given_up_when_it_is_dropped_and_that_is_an_error() {
+        let (mut reader, journal, sink) = piped();
+        drop(journal);
+        let Err(JournalError::Write { written, unwritten, source, .. }) = sink.check() else {
+            panic!("it should have failed")
+        };
+        assert_eq!(written + unwritten, EVENTS);
+        assert!(written > 0 && unwritten > 0, "{written}");
+        assert!(source.to_string().contains("reader"), "{source}");
+        // What the thread had in hand goes out, and nothing after it; its end closes the pipe.
+        let mut read = String::new();
+        reader.read_to_string(&mut read).unwrap();
+        let lines = read.lines().count() as u64;
+        assert!(read.ends_with('\n') && (written..=written + 4).contains(&lines), "{lines} {written}");
+        assert!(matches!(sink.check(), Err(JournalError::Write { written: w, .. }) if w == written));
+    }
+
+    #[test]
+    fn a_pipe_that_is_read_has_everything_when_it_is_dropped() {
+        let (mut reader, journal, sink) = piped();
+        let reading = thread::spawn(move || {
+            let mut read = String::new();
+            reader.read_to_string(&mut read).map(|_| read)
+        });
+        drop(journal);
+        assert!(sink.check().is_ok());
+        assert_eq!(reading.join().unwrap().unwrap().lines().count() as u64, EVENTS);
     }
 }

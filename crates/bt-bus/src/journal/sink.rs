@@ -29,6 +29,14 @@ impl JournalSink {
     pub(super) fn new(shared: Arc<Shared>, fsync: FsyncPolicy, component: &'static str) -> Self {
         JournalSink { shared, fsync, component, handle: Handle::default() }
     }
+
+    /// Whether the journal can be written so far as is known, also when it was closed or dropped meanwhile.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`].
+    pub fn check(&self) -> Result<(), JournalError> {
+        self.shared.lock().failure(&self.shared)
+    }
 }
 
 impl Sink<LogEvent> for JournalSink {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::JournalError;
 
@@ -15,12 +16,14 @@ pub(super) struct Shared {
     state: Mutex<Spool>,
     /// The thread waits here.
     pub(super) bell: Condvar,
+    /// Whoever waits here, with the lock, for the thread to get on.
+    pub(super) progress: Condvar,
 }
 
 impl Shared {
     pub(super) fn new(path: PathBuf, limit: usize) -> Self {
         let state = Mutex::new(Spool::default());
-        Shared { path, limit, state, bell: Condvar::new() }
+        Shared { path, limit, state, bell: Condvar::new(), progress: Condvar::new() }
     }
 
     /// Every change under this lock leaves the spool whole, so a poisoned lock is as good as any.
@@ -69,6 +72,43 @@ impl Shared {
         Ok(())
     }
 
+    /// Notes how many events stand in the file. An error if nobody cares any more.
+    pub(super) fn note(&self, written: u64) -> io::Result<()> {
+        let mut spool = self.lock();
+        if spool.failed.is_some() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        spool.written = written;
+        self.progress.notify_all();
+        Ok(())
+    }
+
+    /// Refuses further events and waits for the thread to end, but for no longer than `patience` for its next
+    /// step: then it has failed, and is left to itself. Whether it has ended.
+    pub(super) fn end(&self, handle: &Handle, patience: Option<Duration>) -> bool {
+        let mut spool = self.lock();
+        spool.closing = true;
+        let waker = spool.forget(handle);
+        drop(spool);
+        drop(waker);
+        self.bell.notify_one();
+        let Some(patience) = patience else { return true };
+        let mut spool = self.lock();
+        while !spool.ended {
+            let before = spool.written;
+            let waited = self.progress.wait_timeout(spool, patience).unwrap_or_else(PoisonError::into_inner);
+            spool = waited.0;
+            if waited.1.timed_out() && !spool.ended && spool.written == before {
+                spool.failed.get_or_insert_with(|| Arc::new(io::Error::other(NOT_TAKEN)));
+                let waiting = spool.take_waiting();
+                drop(spool);
+                waiting.into_iter().for_each(|(_, waker)| waker.wake());
+                return false;
+            }
+        }
+        true
+    }
+
     /// Ready when everything appended so far was handed to the system.
     pub(super) fn poll_flush(&self, handle: &mut Handle, cx: &Context<'_>) -> Poll<Result<(), JournalError>> {
         let mut spool = self.lock();
@@ -89,6 +129,9 @@ impl Shared {
         Poll::Pending
     }
 }
+
+/// Why a journal was given up.
+const NOT_TAKEN: &str = "it was given up, as its reader did not take them";
 
 /// A batch worth a system call of its own.
 const BATCH: usize = 64 << 10;

@@ -21,22 +21,26 @@ pub(super) fn run(shared: &Shared, file: File, fsync: FsyncPolicy) {
     loop {
         let mut spool = wait(shared, &out);
         std::mem::swap(&mut spool.lines, &mut batch);
-        let events = std::mem::take(&mut spool.buffered);
+        spool.buffered = 0;
         let last = spool.closing;
         let room = spool.take_waiting();
         drop(spool);
         room.into_iter().for_each(|(_, waker)| waker.wake());
 
-        let result = out.put(&shared.path, &batch, events, last);
+        let result = out.put(shared, &batch, last);
         batch.clear();
 
         let mut spool = shared.lock();
-        spool.written = out.events;
-        spool.failed = result.err().map(Arc::new);
+        // Of one that was given up it was said what it had written.
+        if spool.failed.is_none() {
+            spool.written = out.events;
+            spool.failed = result.err().map(Arc::new);
+        }
         spool.ended = last || spool.failed.is_some();
         let ended = spool.ended;
         let progress = spool.take_waiting();
         drop(spool);
+        shared.progress.notify_all();
         progress.into_iter().for_each(|(_, waker)| waker.wake());
         if ended {
             return;
@@ -54,6 +58,7 @@ impl Drop for Ending<'_> {
             spool.failed.get_or_insert_with(|| Arc::new(io::Error::other("the journal's thread panicked")));
             let waiting = spool.take_waiting();
             drop(spool);
+            self.0.progress.notify_all();
             waiting.into_iter().for_each(|(_, waker)| waker.wake());
         }
     }
@@ -111,18 +116,29 @@ impl Out {
         Out { file, identity, fsync, length: 0, events: 0, synced: 0, dirty: None }
     }
 
-    /// Writes whole lines, so many `events`, and sees to it that they last. After a failure `events` of the
-    /// file are those that stand in it all the same.
-    fn put(&mut self, path: &Path, lines: &[u8], events: u64, last: bool) -> io::Result<()> {
-        if events > 0 {
-            self.look(path)?;
-            self.write(lines, events)?;
+    /// Writes whole lines and sees to it that they last. After a failure `events` are those that stand in the file
+    /// all the same.
+    fn put(&mut self, shared: &Shared, lines: &[u8], last: bool) -> io::Result<()> {
+        if !lines.is_empty() {
+            self.look(&shared.path)?;
+            if self.identity.is_some() { self.write(lines)? } else { self.hand_over(shared, lines)? }
         }
         self.sync(last)?;
-        if last { self.look(path) } else { Ok(()) }
+        if last { self.look(&shared.path) } else { Ok(()) }
     }
 
-    fn write(&mut self, lines: &[u8], events: u64) -> io::Result<()> {
+    /// Writes to what may not take it for a long time: what was taken is known at any moment.
+    fn hand_over(&mut self, shared: &Shared, mut lines: &[u8]) -> io::Result<()> {
+        while !lines.is_empty() {
+            let (piece, later) = lines.split_at(piece(0, lines).len());
+            self.write(piece)?;
+            shared.note(self.events)?;
+            lines = later;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.dirty.get_or_insert_with(Instant::now);
         if let Err((kept, error)) = write_lines(&mut self.file, self.length, lines) {
             self.length += kept as u64;
@@ -132,7 +148,7 @@ impl Out {
             return Err(error);
         }
         self.length += lines.len() as u64;
-        self.events += events;
+        self.events += count_lines(lines);
         Ok(())
     }
 
@@ -274,11 +290,12 @@ mod tests {
     fn what_cannot_be_synced_does_not_count() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut out = Out::new(file.reopen().unwrap(), FsyncPolicy::Always);
-        out.put(file.path(), b"a\nb\n", 2, false).unwrap();
+        let shared = Shared::new(file.path().to_owned(), 1);
+        out.put(&shared, b"a\nb\n", false).unwrap();
         // A pipe takes bytes and cannot be synced.
         let (_reader, pipe) = io::pipe().unwrap();
         out.file = File::from(std::os::fd::OwnedFd::from(pipe));
-        assert!(out.put(file.path(), b"c\n", 1, false).is_err());
+        assert!(out.put(&shared, b"c\n", false).is_err());
         assert_eq!(out.events, 2);
     }
 }

@@ -86,3 +86,42 @@ fn r30_a_journal_that_another_replaces_or_changes_ends_a_run() {
         assert!(File::options().write(true).open(log).unwrap().set_len(1).is_ok())
     });
 }
+
+#[test]
+fn r30_of_frames_too_a_journal_that_is_taken_away_outranks_a_signal_and_a_reader_that_left() {
+    for end in ["TERM", "leave"] {
+        let files = Files::new();
+        let mut child = Running::start(&mut files.feed("frames"));
+        let stdout = child.read_lines(1);
+        fs::remove_file(files.log()).unwrap();
+        let output = if end == "leave" {
+            drop(stdout);
+            child.end(None)
+        } else {
+            child.signal(end);
+            child.end(Some(stdout))
+        };
+        let (told, report) = (stderr(&output), files.report());
+        assert_eq!(output.status.code(), Some(1), "{end}: {told}");
+        let error = report["error"].as_str().unwrap();
+        assert_eq!((&report["ended"], told), (&"error".into(), format!("error: {error}\n")), "{end}");
+        assert!(error.starts_with("cannot write journal") && names(error, &files.log()), "{end}: {error}");
+        let told_twice = error.matches("No such file or directory").count();
+        assert!(error.contains(" events were not written, 0 were: ") && told_twice == 1, "{end}: {error}");
+    }
+}
+
+#[test]
+fn a_journal_and_frames_that_cannot_be_written_are_both_named() {
+    for command in ["run", "frames"] {
+        let files = Files::new();
+        let mut feed = files.feed(command);
+        let output = feed.args(["--format=csv", "--log=/dev/full", "--out=/dev/full"]).output().unwrap();
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{command}: {told}");
+        for what in ["error: cannot write frames to /dev/full: ", "cannot write journal /dev/full: "] {
+            assert_eq!(told.matches(what).count(), 1, "{command}: {told}");
+        }
+        assert_eq!(told.lines().count(), 1, "{command}: {told}");
+    }
+}

@@ -77,13 +77,25 @@ impl Files {
 
     /// A run that writes a journal and a report, and nothing else unless it is told to.
     pub(crate) fn run(&self) -> Command {
-        let mut command = bt();
-        command.args(["run", "--from", "2024-01-01", "--to", "2024-02-01", "--data"]).arg(DATA.path());
+        self.feed("run")
+    }
+
+    /// The feed through a command that writes a journal and a report.
+    pub(crate) fn feed(&self, command: &str) -> Command {
+        let mut feed = bt();
+        feed.args([command, "--from", "2024-01-01", "--to", "2024-02-01", "--data"]).arg(DATA.path());
         for series in ["binance.spot:BTCUSDT@1m", "binance.spot:ETHUSDT@1m", "binance.spot:BTCUSDT@5m"] {
-            command.args(["--series", series]);
+            feed.args(["--series", series]);
         }
-        command.arg("--log").arg(self.log()).arg("--report").arg(self.dir.path().join("report.json"));
-        command
+        feed.arg("--log").arg(self.log()).arg("--report").arg(self.dir.path().join("report.json"));
+        feed
+    }
+
+    /// A pipe with a name.
+    pub(crate) fn fifo(&self) -> PathBuf {
+        let path = self.dir.path().join("fifo");
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        path
     }
 
     /// What is in the journal; nothing if there is none.
@@ -129,6 +141,16 @@ impl Running {
             reader.read_until(b'\n', &mut read).unwrap();
         }
         (reader, read)
+    }
+
+    /// Reads what it says on stderr up to this, which it must say.
+    pub(crate) fn until_said(&mut self, text: &str) {
+        let stderr = self.stderr.as_mut().unwrap();
+        let (mut said, mut byte) = (Vec::new(), [0]);
+        while !said.ends_with(text.as_bytes()) {
+            stderr.read_exact(&mut byte).unwrap();
+            said.extend(byte);
+        }
     }
 
     /// Waits for its end, reading what it still says.
