@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bt_bus::Bus;
-use bt_core::{BusError, Message, Timestamp};
+use bt_core::{BusError, Control, Drain, Event, Level, LogEvent, Message, Timestamp, topic};
+use futures::SinkExt;
 use tokio::time::{Instant, sleep};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -79,4 +80,39 @@ async fn r28_a_barrier_in_time_is_no_error() {
 fn a_barrier_that_need_not_wait_needs_no_timer() {
     let bus = Bus::<u32>::new(["a"]).unwrap();
     futures::executor::block_on(bus.barrier(LIMIT)).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn r28_a_consumer_that_logs_inside_a_barrier_does_not_deadlock_it() {
+    let bus: Bus<Event> = Bus::for_engine();
+    let mut logs = bus.subscribe("logs", &[topic::LOG], 1).unwrap();
+    let mut frames = bus.subscribe("frames", &[topic::CONTROL], 1).unwrap();
+    let mut log = bus.component_log("strategy").unwrap();
+    let consumer = tokio::spawn(async move {
+        while let Some(delivery) = frames.recv().await {
+            for _ in 0..3 {
+                log.send(LogEvent::new(Level::Info, "", "SEEN", "")).await.unwrap();
+            }
+            drop(delivery);
+        }
+    });
+    let slow = tokio::spawn(async move {
+        let mut seen = 0;
+        while let Some(delivery) = logs.recv().await {
+            sleep(Duration::from_secs(1)).await;
+            seen += 1;
+            drop(delivery);
+        }
+        seen
+    });
+    for round in 1..=4 {
+        let message = Message { instant: Timestamp::EPOCH, payload: Event::Control(Control::End) };
+        bus.publish(topic::CONTROL, message).await.unwrap();
+        bus.barrier(LIMIT).await.unwrap();
+        let stats = bus.stats();
+        assert_eq!((stats.published(topic::LOG), stats.subscriptions[0].delivered), (3 * round, 3 * round));
+    }
+    bus.close(Drain::Deliver);
+    consumer.await.unwrap();
+    assert_eq!(slow.await.unwrap(), 12);
 }

@@ -82,7 +82,8 @@ fn r30_a_journal_that_another_replaces_or_changes_ends_a_run() {
         fs::write(log, "of another\n").unwrap();
     });
     assert_eq!(files.journal(), b"of another\n");
-    harmed("another has changed it: it has 1 bytes, expected ", |log| {
+    // It may come between two writes of one batch: then what follows is in the file.
+    harmed("another has changed it: it has ", |log| {
         assert!(File::options().write(true).open(log).unwrap().set_len(1).is_ok())
     });
 }
