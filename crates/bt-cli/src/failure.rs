@@ -43,10 +43,17 @@ impl Failure {
         ))
     }
 
-    /// What became of work whose frames were written, or not.
-    pub(crate) fn of_both(work: Result<(), Failure>, written: Result<(), Failure>) -> Result<(), Failure> {
+    /// What became of work whose frames were written, or not; `by_output` says whether the work failed because
+    /// they were not.
+    pub(crate) fn of_both(
+        work: Result<(), Failure>,
+        by_output: bool,
+        written: Result<(), Failure>,
+    ) -> Result<(), Failure> {
         match (work, written) {
-            // If frames could not be written, that is why the work failed.
+            (Err(Failure::Run(work)), Err(Failure::Run(written))) if !by_output => {
+                Err(Failure::Run(format!("{work}; {written}")))
+            }
             (_, Err(failure @ Failure::Run(_))) => Err(failure),
             // That nobody reads any more hides nothing else.
             (Ok(()) | Err(Failure::ClosedPipe), written) => written,
@@ -68,6 +75,7 @@ impl Failure {
     pub(crate) fn and(self, more: &Failure) -> Self {
         match self {
             Failure::Run(message) => Failure::Run(format!("{message}\nerror: {more}")),
+            Failure::Signal(_) | Failure::ClosedPipe => Failure::Run(more.to_string()),
             failure => {
                 // Its exit code counts, and its message has no room.
                 tell(more);
@@ -121,6 +129,11 @@ impl From<SourceError> for Failure {
     }
 }
 
+/// Whether an `E` is among the causes of `error`.
+pub(crate) fn is_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    error.is::<E>() || error.source().is_some_and(is_by::<E>)
+}
+
 /// Says on stderr what went wrong. If even this cannot be written, there is nobody left to tell.
 pub(crate) fn tell(failure: &Failure) {
     let _ = match failure {
@@ -144,7 +157,7 @@ mod tests {
         for (work, written, expected) in [
             (Ok(()), Ok(()), ""),
             (run("work"), Ok(()), "work"),
-            (run("work"), run("written"), "written"),
+            (run("work"), run("written"), "work; written"),
             (run("work"), Err(Failure::ClosedPipe), "work"),
             (Err(Failure::Signal(2)), run("written"), "written"),
             (Err(Failure::Signal(2)), Err(Failure::ClosedPipe), "stopped by signal 2"),
@@ -152,7 +165,18 @@ mod tests {
             (Err(Failure::ClosedPipe), Err(Failure::ClosedPipe), "output was closed"),
             (Ok(()), Err(Failure::ClosedPipe), "output was closed"),
         ] {
-            assert_eq!(told(Failure::of_both(work, written)), expected);
+            assert_eq!(told(Failure::of_both(work, false, written)), expected);
+        }
+        assert_eq!(told(Failure::of_both(run("stopped"), true, run("written"))), "written");
+        assert_eq!(told(Failure::of_both(run("stopped"), true, Ok(()))), "stopped");
+    }
+
+    #[test]
+    fn a_report_that_could_not_be_written_is_never_hidden() {
+        let report = Failure::Run("report".into());
+        for failure in [Failure::Signal(15), Failure::ClosedPipe] {
+            let failure = failure.and(&report);
+            assert_eq!((&*failure.to_string(), failure.exit_code()), ("report", 1));
         }
     }
 

@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use bt_bus::JournalError;
 use bt_core::{FeedError, Frame, FrameFeed};
 use bt_feeder::BarFeed;
 use futures::StreamExt;
 
 use crate::args::{Format, FramesArgs, OutputArgs, RecordArgs, Ui};
-use crate::failure::{Failure, chain};
-use crate::journal::{self, JournalSlot};
+use crate::failure::{Failure, chain, is_by};
+use crate::journal::JournalSlot;
 use crate::output::{Output, OutputEnd, Stopped};
 use crate::places;
 use crate::progress::Meter;
@@ -63,20 +64,23 @@ impl Work {
         // The sinks of the sources and of the feed go before the journal that they write to.
         drop(feed);
         let kept = journal.close(signals, LIMIT).await;
+        let (complete, by_output) = (drained.is_ok(), matches!(drained, Err(Cut::Output)));
         let mut result = match drained {
             // The journal says so itself, with what became of its events in the end.
-            Err(Cut::Feed(error)) if kept.is_err() && journal::is_cause(&*error) => Ok(()),
+            Err(Cut::Feed(error)) if kept.is_err() && is_by::<JournalError>(&*error) => Ok(()),
+            Err(Cut::Output) => Err(Failure::Run(Stopped::Failed.to_string())),
             Err(Cut::Feed(error)) => Err(Failure::Run(chain(&*error))),
             Err(Cut::Other(failure)) => Err(failure),
             Ok(()) => Ok(()),
         };
         if let Some(end) = end {
             let written = end.finish(result.is_ok() && kept.is_ok(), signals, LIMIT).await;
-            result = Failure::of_both(result, written);
+            result = Failure::of_both(result, by_output, written);
         }
         result = Failure::of_record(result, kept);
         let (ended, error) = match &result {
             Ok(()) => ("data", None),
+            Err(Failure::ClosedPipe) if complete => ("data", None),
             Err(Failure::Signal(_) | Failure::ClosedPipe) => ("signal", None),
             Err(error) => ("error", Some(error.to_string())),
         };
@@ -103,15 +107,17 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Why not all frames were taken.
 enum Cut {
     Feed(Box<FeedError>),
+    /// Frames are not written any more; the [`OutputEnd`] knows why.
+    Output,
     Other(Failure),
 }
 
 impl From<Stopped> for Cut {
     fn from(stopped: Stopped) -> Self {
-        Cut::Other(match stopped {
-            Stopped::Left => Failure::ClosedPipe,
-            Stopped::Failed => Failure::Run(stopped.to_string()),
-        })
+        match stopped {
+            Stopped::Left => Cut::Other(Failure::ClosedPipe),
+            Stopped::Failed => Cut::Output,
+        }
     }
 }
 

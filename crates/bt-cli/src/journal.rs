@@ -1,10 +1,9 @@
 //! The journal of a command, made when it is known that the command can work.
 
-use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bt_bus::{FsyncPolicy, Journal, JournalConfig, JournalError, JournalSink};
+use bt_bus::{FsyncPolicy, Journal, JournalConfig, JournalSink};
 
 use crate::args::RecordArgs;
 use crate::aside;
@@ -64,11 +63,6 @@ pub(crate) async fn create(
 /// Whether all of a journal that is closed or given up was written.
 pub(crate) fn check(sink: &JournalSink) -> Result<(), Failure> {
     sink.check().map_err(|error| Failure::Run(chain(&error)))
-}
-
-/// Whether something failed because the journal did.
-pub(crate) fn is_cause(error: &(dyn Error + 'static)) -> bool {
-    error.is::<JournalError>() || error.source().is_some_and(is_cause)
 }
 
 #[cfg(all(test, unix))]

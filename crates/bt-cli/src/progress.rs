@@ -91,7 +91,9 @@ impl Meter {
         self.bar.set_position(position);
         if self.lines && tenth(position) != before {
             // Progress that nobody can read is no failure.
-            let _ = writeln!(Aside, "{} {}% {message}", self.bar.prefix(), tenth(position).unwrap_or(0) * 10);
+            let percent = tenth(position).unwrap_or(0) * 10;
+            let line = format!("{} {percent}% {message}\n", self.bar.prefix());
+            let _ = Aside.write_all(line.as_bytes());
         }
         self.bar.set_message(message);
     }

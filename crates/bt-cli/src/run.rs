@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bt_bus::{Bus, FsyncPolicy, JournalSink};
+use bt_bus::{Bus, FsyncPolicy, JournalError, JournalSink};
 use bt_core::{BoxError, Control, Event, EventBus, FrameFeed, Level, LogEvent, SimClock, topic};
 use bt_engine::{Ended, Engine, RunReport, ServiceContext};
 use bt_feeder::BarFeed;
 
 use crate::args::{Format, FsyncArg, OutputArgs, RecordArgs, RunArgs, Sma, Ui};
 use crate::drive::Drive;
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, chain, is_by};
 use crate::journal;
-use crate::output::{Output, OutputEnd};
+use crate::output::{Output, OutputEnd, Stopped};
 use crate::places;
 use crate::progress::Meter;
 use crate::report::{Outcome, Parts, Service};
@@ -90,12 +90,18 @@ impl Plan {
         };
         signals.end(engine.stop_handle());
         let drive = Drive { output: output.as_ref(), signals, stats: Stats::new(stats_every) };
+        let mut by_output = false;
         let (report, mut result, mut kept) = match drive.run(engine).await {
             Ok(report) => (report, Ok(()), Ok(())),
             Err(error) => {
                 let (failure, report) = error.into_parts();
                 let failed = Err(Failure::Run(chain(&failure)));
-                if journal::is_cause(&failure) { (report, Ok(()), failed) } else { (report, failed, Ok(())) }
+                by_output = is_by::<Stopped>(&failure);
+                if is_by::<JournalError>(&failure) {
+                    (report, Ok(()), failed)
+                } else {
+                    (report, failed, Ok(()))
+                }
             }
         };
         watch.end();
@@ -111,7 +117,7 @@ impl Plan {
             let keep = matches!(ended, Ended::Data | Ended::MaxFrames);
             let written = output.finish(keep, signals, limit).await;
             drained &= !matches!(written, Err(Failure::Run(_)));
-            result = Failure::of_both(result, written);
+            result = Failure::of_both(result, by_output, written);
         }
         result = Failure::of_record(result, kept);
         let (ended, error) = match &result {

@@ -28,8 +28,10 @@ impl Stats {
     /// Told to `out`.
     pub(crate) fn to(out: Box<dyn Write>, every: Option<Duration>) -> Self {
         let began = Instant::now();
-        let every = every.map(|every| {
-            let mut ticks = interval_at(began + every, every);
+        // What lies beyond all instants never comes.
+        let first = every.and_then(|every| Some((began.checked_add(every)?, every)));
+        let every = first.map(|(first, every)| {
+            let mut ticks = interval_at(first, every);
             // After a long silence it is told once.
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             ticks

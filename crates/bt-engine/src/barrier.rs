@@ -92,7 +92,9 @@ impl<B: EventBus> Barrier<B> {
             let Some(slow) = watch.slow.take() else {
                 tracing::warn!(waited = ?limit / 2, ?limit, "the bus is slow to become idle: {}", names(&stuck));
                 watch.slow = Some(stuck);
-                set(&mut self.alarm, watch.since.checked_add(limit));
+                // From now on, not from the beginning: a process that was stopped for a while gives everybody time
+                // to move when it goes on.
+                set(&mut self.alarm, Instant::now().checked_add(limit - limit / 2));
                 continue;
             };
             let motionless = stuck.iter().filter(|now| slow.iter().any(|then| is_same(then, now)));
