@@ -208,7 +208,7 @@ impl<E> Bus<E> {
 
     /// Who holds up the barrier now; in order of subscribing.
     pub fn stuck(&self) -> Vec<StuckSubscription> {
-        self.shared.lock().stuck(&self.shared.topics)
+        self.shared.lock().stuck()
     }
 }
 

@@ -18,10 +18,10 @@ pub(crate) struct Loss {
 
 impl Loss {
     /// What the log says of it (R27).
-    pub(crate) fn event(&self, topics: &[TopicName]) -> LogEvent {
+    pub(crate) fn event(&self, topic: TopicName) -> LogEvent {
         LogEvent::new(Level::Warn, "bus", "BUS_DROPPED", "a full queue dropped envelopes by its policy")
             .with("subscription", self.subscription.to_string())
-            .with("topic", topics[self.topic].as_str())
+            .with("topic", topic.as_str())
             .with("first_seq", self.first)
             .with("last_seq", self.last)
             .with("dropped", self.count)

@@ -1,5 +1,6 @@
 //! Envelopes in a queue.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bt_core::{Envelope, Timestamp};
@@ -53,6 +54,13 @@ impl<E> Run<E> {
     pub(crate) fn envelopes(&self) -> &[Envelope<E>] {
         &self.block[self.from..self.to]
     }
+}
+
+/// Takes the first run off a queue, or, if it is longer than `limit`, so much of it.
+#[inline]
+pub(crate) fn take_first<E>(queue: &mut VecDeque<Run<E>>, limit: usize) -> Option<Run<E>> {
+    let first = queue.front_mut().filter(|_| limit > 0)?;
+    if first.len() > limit { Some(first.split(limit)) } else { queue.pop_front() }
 }
 
 impl<E> Clone for Run<E> {

@@ -12,7 +12,7 @@ use crate::after::After;
 use crate::ledger::Ledger;
 use crate::losses::{Loss, Losses};
 use crate::progress::Progress;
-use crate::run::Run;
+use crate::run::{Run, take_first};
 
 /// What a subscription is made of.
 pub(crate) struct Terms {
@@ -149,44 +149,31 @@ impl<E> Subscriber<E> {
     #[cold]
     fn offer_too_many(&mut self, mut run: Run<E>, losses: &mut Losses, after: &mut After<E>) {
         if self.policy == Policy::DropOldest && !losses.announcing {
-            let mut excess = (self.queued + run.len()).saturating_sub(self.capacity);
-            while excess > 0 {
-                let oldest = if self.queued > 0 { self.queue.front_mut() } else { Some(&mut run) };
-                let Some(oldest) = oldest else { break };
-                let evicted = oldest.split(excess.min(oldest.len()));
-                excess -= evicted.len();
-                if self.queued > 0 {
-                    self.queued -= evicted.len();
-                    if self.queue.front().is_some_and(|oldest| oldest.len() == 0)
-                        && let Some(empty) = self.queue.pop_front()
-                    {
-                        after.drop_run(empty);
-                    }
-                }
-                self.lose(&evicted, losses);
-                after.drop_run(evicted);
+            let mut excess = self.queued + run.len() - self.capacity;
+            self.enqueue(run, self.capacity, after);
+            self.queued -= excess;
+            while let Some(oldest) = take_first(&mut self.queue, excess) {
+                excess -= oldest.len();
+                self.lose(oldest, losses, after);
             }
         } else {
-            let room = self.capacity.saturating_sub(self.depth()).min(run.len());
-            let rest = run.split(room);
-            self.lose(&run, losses);
-            after.drop_run(std::mem::replace(&mut run, rest));
-        }
-        if run.len() > 0 {
-            let depth = self.depth() + run.len();
-            self.enqueue(run, depth, after);
-        } else {
-            after.drop_run(run);
+            let room = self.capacity - self.queued;
+            if room > 0 {
+                let first = run.split(room);
+                self.enqueue(first, self.capacity, after);
+            }
+            self.lose(run, losses, after);
         }
     }
 
-    fn lose(&mut self, run: &Run<E>, losses: &mut Losses) {
+    fn lose(&mut self, run: Run<E>, losses: &mut Losses, after: &mut After<E>) {
         let count = run.len() as u64;
         if let Some(counter) = self.topics.iter_mut().find(|t| t.topic == run.topic) {
             counter.dropped += count;
         }
         let (first, last) = (run.seq(), run.seq() + count - 1);
         losses.note(Loss { subscription: Arc::clone(&self.name), topic: run.topic, first, last, count });
+        after.drop_run(run);
     }
 
     /// Gives the handle what is queued, into `hand`: all of it, or, where the oldest may yet be dropped, at most
@@ -200,11 +187,7 @@ impl<E> Subscriber<E> {
         if self.policy != Policy::Block {
             count = limit.min(self.queued);
             let mut left = count;
-            while left > 0
-                && let Some(first) = self.queue.front_mut()
-            {
-                let part = if first.len() > left { Some(first.split(left)) } else { None };
-                let Some(run) = part.or_else(|| self.queue.pop_front()) else { break };
+            while let Some(run) = take_first(&mut self.queue, left) {
                 left -= run.len();
                 hand.push_back(run);
             }
@@ -279,11 +262,12 @@ impl<E> Subscriber<E> {
         }
     }
 
-    /// What holds up the barrier here, if anything does; `waiting` counts those in line of some topics.
+    /// What holds up the barrier here, if anything does. `name` is that of a topic, `waiting` counts those in its
+    /// line.
     pub(crate) fn stuck(
         &self,
+        name: impl Fn(usize) -> TopicName,
         waiting: impl Fn(usize) -> usize,
-        topics: &[TopicName],
     ) -> Option<StuckSubscription> {
         let queued = || self.queue.front().map(|run| (run.topic, run.seq()));
         let (topic, seq) =
@@ -291,7 +275,7 @@ impl<E> Subscriber<E> {
         let SubscriptionStats { queued, unacknowledged, .. } = self.stats(None);
         Some(StuckSubscription {
             subscription: self.name.to_string(),
-            topic: topics[topic].to_string(),
+            topic: name(topic).to_string(),
             seq,
             queued,
             unacknowledged,

@@ -13,7 +13,7 @@ use futures_core::{FusedStream, Stream};
 use crate::after::After;
 use crate::link::Link;
 use crate::progress::{Handed, Progress};
-use crate::run::Run;
+use crate::run::{Run, take_first};
 use crate::shared::Shared;
 use crate::{Deliveries, Delivery};
 
@@ -99,7 +99,7 @@ impl<E> Subscription<E> {
                 std::mem::swap(&mut self.hand, &mut into.runs);
             } else {
                 let mut left = count;
-                while let Some(run) = self.take(left) {
+                while let Some(run) = take_first(&mut self.hand, left) {
                     left -= run.len();
                     into.runs.push_back(run);
                 }
@@ -121,7 +121,7 @@ impl<E> Subscription<E> {
         while self.in_hand > 0 || ready!(self.poll_fetch(waker, 1, None)) {
             let first = self.hand.front().map(Run::first_instant);
             if let Some(handed) = self.hand_out(1, first)
-                && let Some(run) = self.take(1)
+                && let Some(run) = take_first(&mut self.hand, 1)
             {
                 let delivery = Delivery::new(Arc::clone(&self.link), run, handed.first);
                 self.tell(handed.wanted);
@@ -129,17 +129,6 @@ impl<E> Subscription<E> {
             }
         }
         Poll::Ready(None)
-    }
-
-    /// Takes the first run off the hand, or, if it is longer than `limit`, so much of it.
-    #[inline]
-    fn take(&mut self, limit: usize) -> Option<Run<E>> {
-        let first = self.hand.front_mut()?;
-        match first.len() {
-            len if len <= limit => self.hand.pop_front(),
-            _ if limit == 0 => None,
-            _ => Some(first.split(limit)),
-        }
     }
 
     /// Fetches what is queued. Ready when there is something in hand, or, with `false`, when there will be

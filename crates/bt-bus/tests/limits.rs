@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use bt_bus::{Bus, Policy, Subscription, SubscriptionConfig};
-use bt_core::Message;
-use bt_core::Timestamp;
+use bt_core::{Message, Timestamp};
 use tokio::time::{Instant, sleep, timeout};
 
 const fn seconds(n: u64) -> Duration {

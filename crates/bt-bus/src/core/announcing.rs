@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bt_core::TopicName;
-
 use super::{Announcer, Core};
 use crate::after::After;
 
@@ -27,8 +25,8 @@ impl<E> Core<E> {
         if self.losses.is_empty() {
             self.losses.arrival = None;
         }
-        let names: Vec<TopicName> = self.topics.iter().map(|topic| topic.name).collect();
-        let envelope = self.topics[log].envelope(self.latest, payload(loss.event(&names)));
+        let event = loss.event(self.topics[loss.topic].name);
+        let envelope = self.topics[log].envelope(self.latest, payload(event));
         self.losses.announcing = true;
         self.fan_out(log, Arc::new([envelope]), after);
         self.losses.announcing = false;

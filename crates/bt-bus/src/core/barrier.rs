@@ -35,7 +35,6 @@ impl<E> Core<E> {
             }
             // The last acknowledgement may have come before it could know.
             if self.is_idle() {
-                self.wake_idlers(after);
                 self.forget_idler(ticket, after);
                 return Poll::Ready(());
             }
@@ -62,18 +61,11 @@ impl<E> Core<E> {
 
     /// Wakes those who wait for the bus to be idle, if it is.
     pub(super) fn wake_if_idle(&mut self, after: &mut After<E>) {
-        if !self.watched {
-        } else if self.idlers.is_empty() {
+        if self.watched && self.idlers.is_empty() {
             // Whoever waited has been woken before, and has not come again.
             self.unwatch();
-        } else if self.is_idle() {
-            self.wake_idlers(after);
-        }
-    }
-
-    fn wake_idlers(&mut self, after: &mut After<E>) {
-        for (_, waker) in self.idlers.drain(..) {
-            after.wake(waker);
+        } else if self.watched && self.is_idle() {
+            self.idlers.drain(..).for_each(|(_, waker)| after.wake(waker));
         }
     }
 
@@ -133,8 +125,9 @@ impl<E> Core<E> {
             .filter(|(_, _, dropped)| *dropped > 0)
     }
 
-    pub(crate) fn stuck(&self, names: &[TopicName]) -> Vec<StuckSubscription> {
+    pub(crate) fn stuck(&self) -> Vec<StuckSubscription> {
+        let name = |topic: usize| self.topics[topic].name;
         let waiting = |topic: usize| self.topics[topic].line.len();
-        self.subscribers.iter().filter_map(|s| s.stuck(waiting, names)).collect()
+        self.subscribers.iter().filter_map(|s| s.stuck(name, waiting)).collect()
     }
 }

@@ -87,7 +87,7 @@ impl<E> Core<E> {
         Ok(Some(seq))
     }
 
-    /// Publishes all of `messages`, as many at once as there is room for; waits in line for the rest.
+    /// Publishes the first of `messages`, as many as there is room for; stands in line if that is for none.
     pub(crate) fn poll_publish_batch(
         &mut self,
         topic: usize,
@@ -96,25 +96,22 @@ impl<E> Core<E> {
         waker: &Waker,
         after: &mut After<E>,
     ) -> Poll<Result<(), Closed>> {
-        if !messages.is_empty() {
-            // With room and nobody in line, which is the rule, no place is claimed first.
-            let mut room = if self.closed { 0 } else { self.room_for_newcomers(topic, after) };
-            if room == 0 || *claim != Claim::Nothing {
-                ready!(self.poll_reserve(topic, claim, waker, after))?;
-                *claim = Claim::Nothing;
-                self.release(topic);
-                room = room.saturating_add(1);
-            }
-            let count = room.min(messages.len());
-            let Self { topics, latest, .. } = self;
-            let topic_at = &mut topics[topic];
-            let envelopes = messages.drain(..count).map(|Message { instant, payload }| {
-                *latest = instant.max(*latest);
-                topic_at.envelope(instant, payload)
-            });
-            let block: Block<E> = envelopes.collect();
-            self.fan_out(topic, block, after);
+        // With room and nobody in line, which is the rule, no place is claimed first.
+        let mut room = if self.closed { 0 } else { self.room_for_newcomers(topic, after) };
+        if room == 0 || *claim != Claim::Nothing {
+            ready!(self.poll_reserve(topic, claim, waker, after))?;
+            *claim = Claim::Nothing;
+            self.release(topic);
+            room = room.saturating_add(1);
         }
+        let count = room.min(messages.len());
+        let Self { topics, latest, .. } = self;
+        let envelopes = messages.drain(..count).map(|Message { instant, payload }| {
+            *latest = instant.max(*latest);
+            topics[topic].envelope(instant, payload)
+        });
+        let block: Block<E> = envelopes.collect();
+        self.fan_out(topic, block, after);
         Poll::Ready(Ok(()))
     }
 
