@@ -33,11 +33,34 @@ impl Admission {
         self.reached
     }
 
-    /// Checks the next row, and returns its close instant.
+    /// Checks the next rows: the first of `starts`, and with it those that directly follow one another behind it.
+    /// Returns how many these are: at least one, if there are any.
     ///
     /// # Errors
-    /// [`SourceError::Misplaced`], [`SourceError::OutOfOrder`]. The row is then not counted as delivered.
-    pub fn admit(&mut self, start: Timestamp) -> Result<Timestamp, SourceError> {
+    /// [`SourceError::Misplaced`], [`SourceError::OutOfOrder`] if the first is refused. It is then not counted
+    /// as delivered.
+    pub fn admit(&mut self, starts: &[Timestamp]) -> Result<usize, SourceError> {
+        let Some(&first) = starts.first() else { return Ok(0) };
+        self.reached = self.close_of(first)?;
+        let step = self.series.timeframe().as_nanos();
+        let mut rows = rows_in_step(starts, step);
+        let last = starts[rows - 1];
+        // Where the last of them belongs, so do those before it.
+        match self.series.timeframe().end_of(last) {
+            Some(close) if last >= first && !self.is_past_end(last) => self.reached = close,
+            _ => {
+                let last_start =
+                    self.end.map_or(i64::MAX - step, |end| (end.as_nanos() - 1).min(i64::MAX - step));
+                rows = 1 + (last_start.abs_diff(first.as_nanos()) / step.unsigned_abs()) as usize;
+                self.reached = self.reached.saturating_add_nanos((rows as i64 - 1) * step);
+            }
+        }
+        self.next = Some(self.reached);
+        Ok(rows)
+    }
+
+    /// Checks a row, and returns its close instant.
+    fn close_of(&self, start: Timestamp) -> Result<Timestamp, SourceError> {
         let timeframe = self.series.timeframe();
         let misplaced = |reason| SourceError::Misplaced { series: self.series.clone(), start, reason };
         let close =
@@ -53,12 +76,14 @@ impl Admission {
         if self.next != Some(start) && !timeframe.is_on_grid(start) {
             return Err(misplaced("it is not on the grid of its timeframe"));
         }
-        if self.end.is_some_and(|end| start >= end) {
+        if self.is_past_end(start) {
             return Err(misplaced("it starts at or after the declared end of its series"));
         }
-        self.reached = close;
-        self.next = Some(close);
         Ok(close)
+    }
+
+    fn is_past_end(&self, start: Timestamp) -> bool {
+        self.end.is_some_and(|end| start >= end)
     }
 
     /// Takes a promise that no later row closes at or before `watermark`.
@@ -67,9 +92,28 @@ impl Admission {
     }
 }
 
+/// How many of `starts`, the first included, follow one another at intervals of `step` (wrapping around).
+fn rows_in_step(starts: &[Timestamp], step: i64) -> usize {
+    let follows =
+        |(row, next): (&Timestamp, &Timestamp)| row.as_nanos().wrapping_add(step) == next.as_nanos();
+    let mut rows = 1;
+    // Blocks without an early way out: that is what lets the compiler look at several rows at once.
+    while let Some(block) = starts.get(rows - 1..rows + BLOCK)
+        && block.iter().zip(&block[1..]).fold(true, |all, pair| all & follows(pair))
+    {
+        rows += BLOCK;
+    }
+    rows + starts[rows - 1..].iter().zip(&starts[rows..]).take_while(|pair| follows(*pair)).count()
+}
+
+/// Rows that are looked at in one go.
+const BLOCK: usize = 32;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Timeframe;
+    use proptest::prelude::*;
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_secs(60 * minute).unwrap()
@@ -82,25 +126,85 @@ mod tests {
     #[test]
     fn r25_rows_go_forward_on_their_grid_until_the_end() {
         let mut admission = admission(Some(9));
-        assert_eq!(admission.admit(at(0)).unwrap(), at(1));
-        assert!(matches!(admission.admit(at(0)), Err(SourceError::OutOfOrder { .. })));
-        assert_eq!(admission.admit(at(1)).unwrap(), at(2));
+        assert_eq!(admission.admit(&[at(0)]).unwrap(), 1);
+        assert!(matches!(admission.admit(&[at(0)]), Err(SourceError::OutOfOrder { .. })));
+        assert_eq!(admission.admit(&[at(1)]).unwrap(), 1);
+        assert_eq!(admission.reached(), at(2));
         admission.pass(at(5));
-        let error = admission.admit(at(4)).unwrap_err().to_string();
+        let error = admission.admit(&[at(4)]).unwrap_err().to_string();
         assert!(error.contains("00:05:00Z") && error.contains("a.b:C@1m"), "{error}");
         let off = Timestamp::from_nanos(at(6).as_nanos() + 1);
-        assert!(admission.admit(off).unwrap_err().to_string().contains("grid"));
-        assert!(admission.admit(at(9)).unwrap_err().to_string().contains("declared end"));
-        assert_eq!(admission.admit(at(8)).unwrap(), at(9));
+        assert!(admission.admit(&[off]).unwrap_err().to_string().contains("grid"));
+        assert!(admission.admit(&[at(9)]).unwrap_err().to_string().contains("declared end"));
+        assert_eq!(admission.admit(&[at(8)]).unwrap(), 1);
         assert_eq!(admission.reached(), at(9));
+        assert_eq!(admission.admit(&[]).unwrap(), 0);
     }
 
     #[test]
     fn times_at_the_ends_are_refused_not_wrapped() {
         let mut admission = admission(None);
-        assert!(admission.admit(Timestamp::MAX).unwrap_err().to_string().contains("representable"));
+        assert!(admission.admit(&[Timestamp::MAX]).unwrap_err().to_string().contains("representable"));
+        let last = Timeframe::MINUTE.floor(Timestamp::MAX).unwrap().as_nanos() - 60_000_000_000;
+        let wrapping: Vec<_> =
+            (-3..4).map(|n| Timestamp::from_nanos(last.wrapping_add(n * 60_000_000_000))).collect();
+        assert_eq!(admission.admit(&wrapping).unwrap(), 4);
+        assert_eq!(admission.reached().as_nanos(), last + 60_000_000_000);
+        assert!(admission.admit(&wrapping[4..]).unwrap_err().to_string().contains("representable"));
         admission.pass(Timestamp::MAX);
-        let last = Timestamp::from_nanos(i64::MAX - 60_000_000_000);
-        assert!(admission.admit(last).is_err());
+        assert!(admission.admit(&[Timestamp::from_nanos(last)]).is_err());
+    }
+
+    /// Rows admitted one by one, and the word of the first that is refused.
+    fn one_by_one(admission: &mut Admission, starts: &[Timestamp]) -> (usize, Option<String>) {
+        for (row, start) in starts.iter().enumerate() {
+            if let Err(error) = admission.admit(&[*start]) {
+                return (row, Some(error.to_string()));
+            }
+        }
+        (starts.len(), None)
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_what_rows_are_one_by_one(
+            steps in prop::collection::vec((0..40usize, -1i64..4, 0i64..2), 0..8),
+            end in prop::option::of(0i64..150),
+        ) {
+            let mut starts = vec![at(0)];
+            for (run, minutes, nanos) in steps {
+                let last = starts[starts.len() - 1].as_nanos();
+                starts.extend((1..=run as i64).map(|n| Timestamp::from_nanos(last + n * 60_000_000_000)));
+                let last = starts[starts.len() - 1].as_nanos();
+                // Mostly on the grid.
+                starts.push(Timestamp::from_nanos(last + minutes * 60_000_000_000 + nanos / 2));
+                if nanos == 1 && run % 7 == 0 {
+                    starts.push(Timestamp::from_nanos(last + 60_000_000_001));
+                }
+            }
+            let (mut by_row, mut by_run) = (admission(end), admission(end));
+            let (expected, refusal) = one_by_one(&mut by_row, &starts);
+            let mut admitted = 0;
+            let refused = loop {
+                match by_run.admit(&starts[admitted..]) {
+                    Ok(0) => break None,
+                    Ok(rows) => {
+                        let last = starts[admitted + rows - 1];
+                        for pair in starts[admitted..admitted + rows].windows(2) {
+                            prop_assert_eq!(pair[0].as_nanos() + 60_000_000_000, pair[1].as_nanos());
+                        }
+                        admitted += rows;
+                        prop_assert_eq!(Some(by_run.reached()), Timeframe::MINUTE.end_of(last));
+                        // No shorter than it need be.
+                        if let Some(next) = starts.get(admitted) {
+                            prop_assert!(*next != by_run.reached() || end.is_some_and(|end| *next >= at(end)));
+                        }
+                    }
+                    Err(error) => break Some(error.to_string()),
+                }
+            };
+            prop_assert_eq!((admitted, refused), (expected, refusal));
+            prop_assert_eq!(by_run.reached(), by_row.reached());
+        }
     }
 }

@@ -27,8 +27,9 @@ pub(crate) struct Lane {
     end: Option<Timestamp>,
     /// What is in hand; let go as soon as it is used up.
     batch: Option<CandleBatch>,
-    /// The next row of the batch.
+    /// The next row of the batch, and up to where rows are known to be sound and to follow one another directly.
     row: usize,
+    sound: usize,
     head: Head,
     /// No bar that closes before it can come.
     frontier: Timestamp,
@@ -51,6 +52,7 @@ impl Lane {
             end,
             batch: None,
             row: 0,
+            sound: 0,
             head: Head::Waiting(Timestamp::MIN),
             frontier: Timestamp::MIN,
             fault: None,
@@ -73,7 +75,7 @@ impl Lane {
     pub(crate) fn accept(&mut self, batch: CandleBatch) {
         self.stale = batch.is_stale();
         self.batch = Some(batch);
-        self.row = 0;
+        (self.row, self.sound) = (0, 0);
         self.look();
     }
 
@@ -87,7 +89,11 @@ impl Lane {
         self.last_close = Some(candle.close);
         self.fills = 0;
         self.absence_told = false;
-        self.look();
+        if self.row < self.sound {
+            self.head = Head::Bar(self.frontier);
+        } else {
+            self.look();
+        }
         Some(candle)
     }
 
@@ -121,8 +127,12 @@ impl Lane {
             self.head = Head::Waiting(self.frontier);
             return;
         };
-        self.head = match self.admission.admit(start) {
-            Ok(close) => Head::Bar(close),
+        self.head = match self.admission.admit(&batch.starts()[self.row..]) {
+            Ok(rows) => {
+                self.sound = self.row + rows;
+                // Where its timeframe begins once more; representable, or it had been refused.
+                Head::Bar(start.saturating_add_nanos(self.timeframe.as_nanos()))
+            }
             Err(fault) => {
                 // The rows behind a bad one are not to be had. It is told when its own instant has come, for
                 // nothing that closes before it may depend on it (R24).

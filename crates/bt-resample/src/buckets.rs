@@ -51,18 +51,21 @@ impl Buckets {
     /// Takes in a batch: its rows, then what it says of time. Bars that this decides go to `out`, also
     /// those that were decided before an error.
     pub(crate) fn fold(&mut self, batch: &CandleBatch, out: &mut Columns) -> Result<(), SourceError> {
-        let (columns, rows) = batch.columns();
-        let refused = batch.starts().iter().enumerate().find_map(|(row, start)| {
-            let refused = self.input.admit(*start).err();
-            refused.map(|error| (row, *start, error))
-        });
-        let sound = refused.as_ref().map_or(rows.len(), |(row, ..)| *row);
-        self.fold_rows(columns, rows.start..rows.start + sound, out)?;
-        if let Some((_, start, error)) = refused {
-            // That the series came as far as the bad row is known, and all that will be.
-            self.input.pass(start);
-            self.pass(start, out);
-            return Err(error);
+        let (columns, mut rows) = batch.columns();
+        while !rows.is_empty() {
+            match self.input.admit(&columns.start[rows.clone()]) {
+                Ok(run) => {
+                    self.fold_run(columns, rows.start..rows.start + run, out)?;
+                    rows.start += run;
+                }
+                Err(error) => {
+                    // That the series came as far as the bad row is known, and all that will be.
+                    let start = columns.start[rows.start];
+                    self.input.pass(start);
+                    self.pass(start, out);
+                    return Err(error);
+                }
+            }
         }
         if let Some(watermark) = batch.watermark() {
             self.input.pass(watermark);
@@ -71,40 +74,42 @@ impl Buckets {
         Ok(())
     }
 
-    fn fold_rows(
+    /// Takes in rows that directly follow one another: the rest of a bar, whole bars, the first of another.
+    fn fold_run(
         &mut self,
         columns: &Columns,
-        rows: Range<usize>,
+        mut rows: Range<usize>,
         out: &mut Columns,
     ) -> Result<(), SourceError> {
-        let mut row = rows.start;
-        while row < rows.end {
-            let start = columns.start[row];
-            if self.open.as_ref().is_some_and(|bucket| start >= bucket.end) {
-                self.finish(out);
-            }
+        let step = self.input.series().timeframe().as_nanos();
+        while !rows.is_empty() {
+            let start = columns.start[rows.start];
+            self.pass(start, out);
             let (bar_start, end) = match &self.open {
                 Some(bucket) => (bucket.bar.start, bucket.end),
                 None => self.bucket_of(start, out)?,
             };
-            let until = rows_before(&columns.start[..rows.end], row..row.saturating_add(self.ratio), end);
+            // Both lie on the input's grid, and so few rows fit a bar that they fit the number.
+            let left = ((end.as_nanos() - start.as_nanos()) / step) as usize;
+            let whole = rows.start..rows.end - rows.len() % self.ratio;
+            if left == self.ratio && !columns.partial[whole.clone()].contains(&true) && !whole.is_empty() {
+                rows.start = whole.end;
+                push_whole(columns, whole, self.ratio, (bar_start, self.target), out);
+                continue;
+            }
+            let part = rows.start..rows.end.min(rows.start.saturating_add(left));
+            rows.start = part.end;
+            let decided = part.len() == left;
             match &mut self.open {
-                Some(bucket) => bucket.absorb(columns, row..until),
+                Some(bucket) => bucket.absorb(columns, part),
                 None => {
-                    let mut bucket = Bucket::begin(columns.candle(row), bar_start, end);
-                    bucket.absorb(columns, row + 1..until);
+                    let mut bucket = Bucket::begin(columns.candle(part.start), bar_start, end);
+                    bucket.absorb(columns, part.start + 1..part.end);
                     self.open = Some(bucket);
                 }
             }
-            row = until;
             // R14: the input that ends where the bucket does decides it.
-            if self
-                .input
-                .series()
-                .timeframe()
-                .end_of(columns.start[until - 1])
-                .is_none_or(|input_end| input_end >= end)
-            {
+            if decided {
                 self.finish(out);
             }
         }
@@ -143,16 +148,46 @@ impl Buckets {
     }
 }
 
-/// Index of the first row from `within.start` on that starts at or after `end`.
-///
-/// Rows increase on a grid, so a bucket holds no more than `within` does, and mostly just as many.
-fn rows_before(starts: &[Timestamp], within: Range<usize>, end: Timestamp) -> usize {
-    let most = within.end.min(starts.len());
-    if starts[most - 1] < end {
-        most
-    } else {
-        within.start + starts[within.start..most].partition_point(|start| *start < end)
+/// Makes bars of `ratio` rows each, none of them partial; the first begins at `first.0`, and they are of `first.1`.
+fn push_whole(
+    columns: &Columns,
+    rows: Range<usize>,
+    ratio: usize,
+    (first, target): (Timestamp, Timeframe),
+    out: &mut Columns,
+) {
+    let bars = rows.len() / ratio;
+    // Each bar ends where the last of its rows does, so none is beyond representable time.
+    out.start.extend((0..bars as i64).map(|bar| first.saturating_add_nanos(bar * target.as_nanos())));
+    out.open.extend(columns.open[rows.clone()].iter().step_by(ratio));
+    out.close.extend(columns.close[rows.clone()].iter().skip(ratio - 1).step_by(ratio));
+    out.partial.resize(out.partial.len() + bars, false);
+    let highs = columns.high[rows.clone()].chunks_exact(ratio);
+    let lows = columns.low[rows.clone()].chunks_exact(ratio);
+    let volumes = columns.volume[rows.clone()].chunks_exact(ratio);
+    let trades = columns.trades[rows].chunks_exact(ratio);
+    for (((highs, lows), volumes), trades) in highs.zip(lows).zip(volumes).zip(trades) {
+        let rest = highs[1..].iter().zip(&lows[1..]).zip(&volumes[1..]).zip(&trades[1..]);
+        let first = (highs[0], lows[0], volumes[0], trades[0]);
+        let (high, low, volume, trades) = rest.fold(first, |bar, (((high, low), volume), trades)| {
+            (higher(bar.0, *high), lower(bar.1, *low), bar.2 + volume, bar.3.plus(*trades))
+        });
+        out.high.push(high);
+        out.low.push(low);
+        out.volume.push(volume);
+        out.trades.push(trades);
     }
+}
+
+// Comparisons, not `f64::max`: of two zeros the first stays, whatever their signs, so that the result does not
+// depend on how rows are grouped (R17).
+
+fn higher(so_far: f64, next: f64) -> f64 {
+    if next > so_far { next } else { so_far }
+}
+
+fn lower(so_far: f64, next: f64) -> f64 {
+    if next < so_far { next } else { so_far }
 }
 
 impl Bucket {
@@ -164,23 +199,10 @@ impl Bucket {
     fn absorb(&mut self, columns: &Columns, rows: Range<usize>) {
         let Some(last) = rows.clone().next_back() else { return };
         let bar = &mut self.bar;
-        // Comparisons, not `f64::max`: of two zeros the first stays, whatever their signs, so that the
-        // result does not depend on how rows are grouped (R17).
-        for high in &columns.high[rows.clone()] {
-            if *high > bar.high {
-                bar.high = *high;
-            }
-        }
-        for low in &columns.low[rows.clone()] {
-            if *low < bar.low {
-                bar.low = *low;
-            }
-        }
-        for volume in &columns.volume[rows.clone()] {
-            bar.volume += volume;
-        }
-        bar.trades =
-            columns.trades[rows.clone()].iter().fold(bar.trades, |sum, trades: &Trades| sum.plus(*trades));
+        bar.high = columns.high[rows.clone()].iter().copied().fold(bar.high, higher);
+        bar.low = columns.low[rows.clone()].iter().copied().fold(bar.low, lower);
+        bar.volume = columns.volume[rows.clone()].iter().fold(bar.volume, |sum, volume| sum + volume);
+        bar.trades = columns.trades[rows.clone()].iter().copied().fold(bar.trades, Trades::plus);
         bar.partial |= columns.partial[rows.clone()].contains(&true);
         bar.close = columns.close[last];
         self.inputs += rows.len();
