@@ -50,7 +50,7 @@ impl Watch {
         totals.frames += 1;
         totals.first_close.get_or_insert(frame.close());
         totals.last_close = Some(frame.close());
-        frame.slots().for_each(|slot| totals.slots.count(&slot));
+        totals.slots += frame.counts();
         frame.encode(encoded);
         if encoded.len() >= PIECE {
             fingerprint.update(encoded);

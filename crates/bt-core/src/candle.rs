@@ -28,6 +28,20 @@ pub struct Candle {
     pub partial: bool,
 }
 
+impl Candle {
+    /// What stands in a place that is about to be written.
+    pub(crate) const BLANK: Candle = Candle {
+        start: Timestamp::EPOCH,
+        open: 0.0,
+        high: 0.0,
+        low: 0.0,
+        close: 0.0,
+        volume: 0.0,
+        trades: Trades::ZERO,
+        partial: false,
+    };
+}
+
 /// A number of trades, from 0 to `i64::MAX`, or unknown.
 ///
 /// Sums with an unknown part are unknown (R13); sums beyond the largest number stay there.

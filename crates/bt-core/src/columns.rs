@@ -1,5 +1,7 @@
 //! Candles as columns.
 
+use std::ops::Range;
+
 use crate::{Candle, Timestamp, Trades};
 
 /// Candles as a set of columns of equal length.
@@ -93,6 +95,30 @@ impl Columns {
             trades: self.trades[row],
             partial: self.partial[row],
         }
+    }
+
+    /// The candles in `rows`, in order.
+    ///
+    /// # Panics
+    /// If there are not so many rows.
+    pub fn candles(&self, rows: Range<usize>) -> impl Iterator<Item = Candle> + '_ {
+        let starts = self.start[rows.clone()].iter();
+        let [open, high, low, close, volume] = [&self.open, &self.high, &self.low, &self.close, &self.volume]
+            .map(|column| column[rows.clone()].iter());
+        let prices = open.zip(high).zip(low).zip(close);
+        let rest = volume.zip(&self.trades[rows.clone()]).zip(&self.partial[rows]);
+        starts.zip(prices).zip(rest).map(
+            |((start, (((open, high), low), close)), ((volume, trades), partial))| Candle {
+                start: *start,
+                open: *open,
+                high: *high,
+                low: *low,
+                close: *close,
+                volume: *volume,
+                trades: *trades,
+                partial: *partial,
+            },
+        )
     }
 }
 

@@ -1,9 +1,11 @@
 //! Frames: what all series say at one close instant.
 
 use std::fmt;
+use std::ops::{AddAssign, Range};
+use std::slice;
 use std::sync::Arc;
 
-use crate::{Candle, Series, Timestamp};
+use crate::{Candle, Columns, Series, Timestamp};
 
 /// What one series says in one frame (R19).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -117,6 +119,14 @@ impl SlotCounts {
     }
 }
 
+impl AddAssign for SlotCounts {
+    fn add_assign(&mut self, SlotCounts { bars, filled, empty }: SlotCounts) {
+        self.bars += bars;
+        self.filled += filled;
+        self.empty += empty;
+    }
+}
+
 /// All series at one close instant: a cheap handle on a row of a shared block (R19).
 ///
 /// Slots come in the order of R20. A frame that is kept pins its block; [`to_owned`](Frame::to_owned) copies
@@ -176,7 +186,13 @@ impl Frame {
     /// How many slots of each kind there are.
     pub fn counts(&self) -> SlotCounts {
         let mut counts = SlotCounts::default();
-        self.slots().for_each(|slot| counts.count(&slot));
+        for tag in self.block.row(self.row).0 {
+            match tag {
+                Tag::Bar => counts.bars += 1,
+                Tag::Quiet | Tag::Stale => counts.filled += 1,
+                _ => counts.empty += 1,
+            }
+        }
         counts
     }
 
@@ -198,14 +214,17 @@ impl Frame {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.close().as_nanos().to_le_bytes());
         out.extend_from_slice(&(self.len() as u32).to_le_bytes());
-        for slot in self.slots() {
-            out.push(Tag::of(&slot) as u8);
-            if let Some(c) = slot.candle() {
-                out.extend_from_slice(&c.start.as_nanos().to_le_bytes());
-                for number in [c.open, c.high, c.low, c.close, c.volume] {
-                    out.extend_from_slice(&number.to_bits().to_le_bytes());
-                }
-                out.extend_from_slice(&c.trades.get().unwrap_or(u64::MAX).to_le_bytes());
+        let (tags, mut candles) = self.block.row(self.row);
+        for tag in tags {
+            out.push(*tag as u8);
+            if tag.has_candle()
+                && let Some(c) = candles.next()
+            {
+                let (start, trades) = (c.start.as_nanos() as u64, c.trades.get().unwrap_or(u64::MAX));
+                let [open, high, low, close, volume] =
+                    [c.open, c.high, c.low, c.close, c.volume].map(f64::to_bits);
+                let words = [start, open, high, low, close, volume, trades].map(u64::to_le_bytes);
+                out.extend_from_slice(words.as_flattened());
                 out.push(u8::from(c.partial));
             }
         }
@@ -249,6 +268,10 @@ impl Tag {
             Slot::Empty(EmptyReason::NotStarted) => Tag::NotStarted,
             Slot::Empty(EmptyReason::Missing) => Tag::Missing,
         }
+    }
+
+    fn has_candle(self) -> bool {
+        matches!(self, Tag::Bar | Tag::Quiet | Tag::Stale)
     }
 
     fn with_candle(self, candle: impl FnOnce() -> Option<Candle>) -> Option<Slot> {
@@ -322,16 +345,40 @@ impl FrameBlock {
         self.tags.resize(self.tags.len() + count, Tag::NotDue);
     }
 
+    /// Adds frames in which every series has a bar: one for each of `closes`. For each series in order, `bars` gives
+    /// the columns and rows that its bars lie in.
+    pub fn extend_dense<'a>(
+        &mut self,
+        closes: impl IntoIterator<Item = Timestamp>,
+        bars: impl IntoIterator<Item = (&'a Columns, Range<usize>)>,
+    ) {
+        let (width, first, before) = (self.series.len(), self.candles.len(), self.rows.len());
+        let row = |(row, close)| FrameRow { close, candles: first + row * width };
+        self.rows.extend(closes.into_iter().enumerate().map(row));
+        let slots = (self.rows.len() - before) * width;
+        self.tags.resize(self.tags.len() + slots, Tag::Bar);
+        self.candles.resize(first + slots, Candle::BLANK);
+        for (lane, (columns, rows)) in bars.into_iter().enumerate() {
+            debug_assert_eq!(rows.len() * width, slots, "a bar for each frame");
+            let frames = self.candles[first..].chunks_exact_mut(width);
+            frames.zip(columns.candles(rows)).for_each(|(frame, bar)| frame[lane] = bar);
+        }
+    }
+
     /// The slots of the frame in `row`, in order.
     ///
     /// # Panics
     /// If there is no such row.
     pub fn slots(&self, row: usize) -> impl Iterator<Item = Slot> + '_ {
-        let width = self.series.len();
-        let tags = &self.tags[row * width..(row + 1) * width];
-        let mut candles = self.candles[self.rows[row].candles..].iter();
-        // Every tag of a bar or a filled slot has its candle, in the same order: pushed together.
+        let (tags, mut candles) = self.row(row);
         tags.iter().filter_map(move |tag| tag.with_candle(|| candles.next().copied()))
+    }
+
+    /// The tags of the frame in `row`, and candles from the first of its own on: every tag that has one has its
+    /// candle, in the same order, since they were pushed together.
+    fn row(&self, row: usize) -> (&[Tag], slice::Iter<'_, Candle>) {
+        let width = self.series.len();
+        (&self.tags[row * width..(row + 1) * width], self.candles[self.rows[row].candles..].iter())
     }
 
     /// Number of frames.

@@ -193,11 +193,7 @@ impl<B: EventBus<Payload = Event>> Run<B> {
     pub(crate) fn report(&self, series: Vec<SeriesStats>) -> RunReport {
         let bus = self.bus.stats();
         let mut slots = SlotCounts::default();
-        for SeriesStats { slots: counts, .. } in &series {
-            slots.bars += counts.bars;
-            slots.filled += counts.filled;
-            slots.empty += counts.empty;
-        }
+        series.iter().for_each(|stats| slots += stats.slots);
         RunReport {
             frames: self.course.frames,
             slots,

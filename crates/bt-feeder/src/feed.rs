@@ -162,7 +162,7 @@ impl BarFeed {
         {
             speak_at = self.block.len();
             let mut said = Remarks { events: &mut remarks, listening: !self.outbox.is_discarding() };
-            slots += self.merge.close(&mut self.block, &mut said);
+            slots += self.merge.close(&mut self.block, &mut said, Pacer::LIMIT - slots);
             step = self.merge.step();
         }
         self.pacer.charge(slots);

@@ -1,8 +1,10 @@
 //! One series of a feed: where it stands in time.
 
+use std::ops::Range;
+
 use bt_core::{
-    Admission, Candle, CandleBatch, EmptyReason, FillReason, Series, Slot, SourceError, Timeframe, Timestamp,
-    Trades,
+    Admission, Candle, CandleBatch, Columns, EmptyReason, FillReason, Series, Slot, SourceError, Timeframe,
+    Timestamp, Trades,
 };
 
 use crate::Fill;
@@ -82,19 +84,45 @@ impl Lane {
     /// Takes the bar in hand out and looks at the next one.
     pub(crate) fn advance(&mut self) -> Option<Candle> {
         let candle = self.batch.as_ref()?.candle(self.row);
-        if let Head::Bar(close) = self.head {
-            self.frontier = close.saturating_add_nanos(self.timeframe.as_nanos());
+        self.pass(1, candle.close);
+        Some(candle)
+    }
+
+    /// How many bars are in hand that directly follow one another.
+    pub(crate) fn in_a_row(&self) -> usize {
+        self.sound - self.row
+    }
+
+    /// The columns and rows of the next bars in hand.
+    pub(crate) fn bars(&self, count: usize) -> Option<(&Columns, Range<usize>)> {
+        let (columns, rows) = self.batch.as_ref()?.columns();
+        let first = rows.start + self.row;
+        Some((columns, first..first + count))
+    }
+
+    /// Moves past the next bars in hand, which directly follow one another, and looks at the next one.
+    pub(crate) fn skip(&mut self, bars: usize) {
+        if let Some((columns, rows)) = self.bars(bars)
+            && let Some(last) = rows.last()
+        {
+            self.pass(bars, columns.close[last]);
         }
-        self.row += 1;
-        self.last_close = Some(candle.close);
+    }
+
+    fn pass(&mut self, bars: usize, last_close: f64) {
+        if let Head::Bar(close) = self.head {
+            self.frontier = close.saturating_add_nanos(bars as i64 * self.timeframe.as_nanos());
+        }
+        self.row += bars;
+        self.last_close = Some(last_close);
         self.fills = 0;
         self.absence_told = false;
         if self.row < self.sound {
+            // Where one bar ends the next begins.
             self.head = Head::Bar(self.frontier);
         } else {
             self.look();
         }
-        Some(candle)
     }
 
     /// The source has ended: no bar will come.

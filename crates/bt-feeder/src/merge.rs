@@ -150,9 +150,37 @@ impl Merge {
     }
 
     /// Deals with the close that [`step`](Merge::step) returned: appends its frame to `block`, if the
-    /// alignment asks for one, adds what there is to say about it to `remarks`, and moves on. Returns the
+    /// alignment asks for one, adds what there is to say about it to `remarks`, and moves on. So it does with
+    /// the closes behind it where all series have bars, as long as there is room for their slots. Returns the
     /// number of slots looked at.
-    pub(crate) fn close(&mut self, block: &mut FrameBlock, remarks: &mut Remarks<'_>) -> usize {
+    pub(crate) fn close(&mut self, block: &mut FrameBlock, remarks: &mut Remarks<'_>, room: usize) -> usize {
+        let slots = if let [(timeframe, lanes)] = &self.groups[..]
+            && self.bars.len() == lanes.len()
+        {
+            let in_a_row = self.lanes.iter().map(Lane::in_a_row).min().unwrap_or(0);
+            let frames = in_a_row.min((room / lanes.len()).max(1));
+            self.close_dense(*timeframe, frames, block)
+        } else {
+            self.close_one(block, remarks)
+        };
+        self.bars.clear();
+        slots
+    }
+
+    /// Appends frames in which every series has a bar. Nothing is entered in the agenda but what these leave.
+    fn close_dense(&mut self, timeframe: Timeframe, frames: usize, block: &mut FrameBlock) -> usize {
+        let closes = (0..frames as i64).map(|n| self.at.saturating_add_nanos(n * timeframe.as_nanos()));
+        block.extend_dense(closes, self.lanes.iter().filter_map(|lane| lane.bars(frames)));
+        self.counts.frames += frames as u64;
+        for (lane, (state, bars)) in self.lanes.iter_mut().zip(&mut self.counts.bars).enumerate() {
+            *bars += frames as u64;
+            state.skip(frames);
+            enter(&mut self.agenda, lane, state.head());
+        }
+        frames * self.lanes.len()
+    }
+
+    fn close_one(&mut self, block: &mut FrameBlock, remarks: &mut Remarks<'_>) -> usize {
         let wanted = self.align == Align::Outer || self.is_complete();
         if wanted {
             self.counts.frames += 1;
@@ -175,10 +203,7 @@ impl Merge {
                         self.counts.bars[lane] += 1;
                         block.push(Slot::Bar(candle));
                     }
-                    match state.head() {
-                        Head::Bar(at) | Head::Waiting(at) => self.agenda.put(at, lane),
-                        Head::Ended => {}
-                    }
+                    enter(&mut self.agenda, lane, state.head());
                     continue;
                 }
                 // Inner alignment leaves the frame out, but why it does is worth telling all the same.
@@ -193,7 +218,6 @@ impl Merge {
                 }
             }
         }
-        self.bars.clear();
         self.series.len()
     }
 
@@ -203,5 +227,13 @@ impl Merge {
         self.groups.iter().filter(|(timeframe, _)| timeframe.is_on_grid(self.at)).all(|(_, lanes)| {
             lanes.clone().all(|lane| bars.next_if_eq(&lane).is_some() || !self.lanes[lane].is_due(self.at))
         })
+    }
+}
+
+/// Enters a series where it is to be looked at next, if it has not ended.
+fn enter(agenda: &mut Agenda, lane: usize, head: Head) {
+    match head {
+        Head::Bar(at) | Head::Waiting(at) => agenda.put(at, lane),
+        Head::Ended => {}
     }
 }
