@@ -140,6 +140,7 @@ impl<'a, R: Read + Seek, K: Kind> ColumnReader<'a, R, K> {
     ) -> Result<(), Fault> {
         let before = out.len();
         let end = before + n;
+        out.reserve(n);
         while out.len() < end {
             match &self.page {
                 Some(page) if page.left > 0 => {
