@@ -14,7 +14,7 @@ const MAGIC: &[u8; 4] = b"PAR1";
 const ENCRYPTED_MAGIC: &[u8; 4] = b"PARE";
 
 /// What is read from the end of a file at first; the footers of most candle files fit.
-const FIRST_READ: u64 = 32 << 10;
+const FIRST_READ: u64 = 8 << 10;
 
 /// Far more columns than a file of candles has.
 const MAX_SCHEMA_ELEMENTS: usize = 1 << 16;
