@@ -1,6 +1,7 @@
 //! The pages of a column chunk: headers read, bodies handed out or stepped over.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::thread;
 
 use super::MAX_PAGE_BYTES;
 use super::error::{Fault, corrupt};
@@ -87,6 +88,8 @@ impl<'a, R: Read + Seek> PageStream<'a, R> {
 
     /// The next page's header. `whole`: its body will be asked for.
     pub(super) fn header(&mut self, whole: bool) -> Result<Header, Fault> {
+        // Where all cores are busy, the event loop gets its turn here and not milliseconds later.
+        thread::yield_now();
         self.fill(HEADER_BLOCK, if whole { READ_BLOCK } else { HEADER_BLOCK })?;
         let bytes = &self.raw.bytes[self.raw.from..self.raw.to];
         if bytes.is_empty() {
