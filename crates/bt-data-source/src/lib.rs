@@ -12,7 +12,7 @@
 //! sorts and merges nothing. It knows no runtime; its futures and streams run on any executor.
 //!
 //! Features: `parquet` (default) for the sources on files; `write` for writing the layout; `synth` for a
-//! seeded generator of candles.
+//! seeded generator of candles. (`bare` opens the decoder to this project's benchmarks, and promises nothing.)
 //!
 //! ```
 //! use bt_core::{Candle, CandleSource, CandleSourceExt, Series, Timestamp, Trades};
@@ -35,6 +35,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "bare")]
+#[doc(hidden)]
+pub mod bare;
 mod check;
 mod chunk;
 #[cfg(feature = "parquet")]

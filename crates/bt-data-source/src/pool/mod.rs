@@ -18,6 +18,8 @@ pub(crate) use self::client::PoolUnits;
 pub(crate) use self::job::Reading;
 use self::job::{Finished, Id, Parcel, Work};
 use self::state::State;
+#[cfg(feature = "bare")]
+pub(crate) use self::unit::SLICE_ROWS;
 use self::unit::Unit;
 
 const THREADS: usize = 2;

@@ -8,7 +8,7 @@ use crate::files::Entry;
 
 /// Most rows that are decoded in one go. A larger row group is cut into slices, always at the same rows, so
 /// that where an error shows does not depend on the memory at hand (R35).
-pub(super) const SLICE_ROWS: usize = 64 * 1024;
+pub(crate) const SLICE_ROWS: usize = 64 * 1024;
 
 /// A place in a source's files: the next row to be decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
