@@ -35,9 +35,27 @@ pub fn minutes(count: usize, seed: u64) -> Columns {
         .collect()
 }
 
+/// The same without some: each candle is missing with the chance `gaps`, from 0 to 1.
+pub fn minutes_with_gaps(count: usize, seed: u64, gaps: f64) -> Columns {
+    let all = minutes(count, seed);
+    let mut random = !seed;
+    let kept = (0..all.len()).filter(|_| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as f64 >= gaps * (1u64 << 31) as f64
+    });
+    kept.map(|row| all.candle(row)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_candles_are_missing() {
+        let columns = minutes_with_gaps(10_000, 7, 0.1);
+        assert!((8_800..9_200).contains(&columns.len()), "{}", columns.len());
+        assert_eq!(minutes_with_gaps(10_000, 7, 0.0), minutes(10_000, 7));
+    }
 
     #[test]
     fn candles_are_sound_and_the_same_for_the_same_seed() {

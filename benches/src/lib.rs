@@ -1,13 +1,25 @@
-//! What the benches share: candles that are the same on every run, and a source that costs next to nothing.
+//! What the benches share, and the programs that are measured as a whole.
 //!
-//! The benches themselves are in `benches/`, one file per part; `cargo xtask bench` runs them.
+//! The benches of parts are in `benches/`, one file per part; programs are run by `examples/measure.rs`. `cargo xtask
+//! bench` runs all of them.
 
 mod bus_loops;
 mod candles;
+mod data_set;
+mod logs;
+mod memory;
+mod meter;
 mod prepared;
+pub mod programs;
 #[cfg(doctest)]
 mod readme;
+pub mod straight;
+mod strategy;
+mod words;
 
 pub use bus_loops::{BusLoop, ENVELOPES_A_ROUND};
-pub use candles::minutes;
+pub use candles::{minutes, minutes_with_gaps};
+pub use logs::Logs;
+pub use memory::MemoryData;
 pub use prepared::Prepared;
+pub use words::{Error, Words};
