@@ -67,6 +67,17 @@ impl Columns {
         partial.clear();
     }
 
+    /// Makes room for `rows` more rows.
+    pub fn reserve(&mut self, rows: usize) {
+        let Columns { start, open, high, low, close, volume, trades, partial } = self;
+        start.reserve(rows);
+        for column in [open, high, low, close, volume] {
+            column.reserve(rows);
+        }
+        trades.reserve(rows);
+        partial.reserve(rows);
+    }
+
     /// Adds a row.
     pub fn push(&mut self, candle: Candle) {
         let Candle { start, open, high, low, close, volume, trades, partial } = candle;

@@ -52,6 +52,8 @@ impl Buckets {
     /// those that were decided before an error.
     pub(crate) fn fold(&mut self, batch: &CandleBatch, out: &mut Columns) -> Result<(), SourceError> {
         let (columns, mut rows) = batch.columns();
+        // A bar that was begun before, whole ones, and one that is decided by what is said of time.
+        out.reserve(rows.len() / self.ratio + 2);
         while !rows.is_empty() {
             match self.input.admit(&columns.start[rows.clone()]) {
                 Ok(run) => {

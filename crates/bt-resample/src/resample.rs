@@ -65,6 +65,10 @@ struct Told {
     work: usize,
 }
 
+/// Candles that are folded in one go: few enough that the bars of thousands of series take little memory, many
+/// enough that handing them on costs little.
+const PART_ROWS: usize = 1024;
+
 /// Buffers of bars that may be downstream at a time and still come back.
 const BUFFERS: usize = 4;
 
@@ -169,7 +173,7 @@ impl<S: CandleSource> Resample<S> {
                 }
                 State::Folding(batch) => {
                     ready!(this.pacer.poll_ready(cx));
-                    let rows = batch.len().min(Pacer::LIMIT);
+                    let rows = batch.len().min(PART_ROWS);
                     let part = batch.slice(0..rows);
                     let rest = (rows < batch.len()).then(|| batch.slice(rows..batch.len()));
                     let work = if rest.is_none() { batch.work().max(rows) } else { rows };

@@ -160,7 +160,8 @@ fn r36_a_poll_works_on_a_bounded_number_of_candles() {
             }
         }
     }
-    assert_eq!(sizes, [4096, 0, 4096, 0, 1808]);
+    let polls: Vec<usize> = sizes.split(|work| *work == 0).map(|batches| batches.iter().sum()).collect();
+    assert_eq!(polls, [4096, 4096, 1808]);
 }
 
 #[test]
