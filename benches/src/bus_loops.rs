@@ -2,12 +2,12 @@
 
 use std::future::poll_fn;
 use std::hint::black_box;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bt_bus::{Bus, Deliveries};
@@ -15,7 +15,7 @@ use bt_core::{Drain, Event, Level, LogEvent, Message, Timestamp, topic};
 use futures_sink::Sink;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinHandle;
+use tokio::task::unconstrained;
 
 /// Envelopes between two barriers.
 pub const ENVELOPES_A_ROUND: u64 = 8;
@@ -29,10 +29,14 @@ const CAPACITY: usize = 64;
 pub enum BusLoop {
     /// `tokio::sync::mpsc`, a counter of what is outstanding and a `Notify`, as one would write it.
     Mpsc,
+    /// The same without tasks.
+    MpscJoined,
     /// The bus, one envelope at a time.
     One,
     /// The bus, a batch at a time, received into a buffer.
     Batch,
+    /// The same without tasks.
+    BatchJoined,
     /// The same, and the barrier has a limit.
     BatchWithLimit,
     /// No bus: tasks that wake each other once a round, which is what the runtime costs in all of these.
@@ -54,15 +58,25 @@ impl FromStr for BusLoop {
 
 impl BusLoop {
     /// All there are.
-    pub const ALL: [BusLoop; 6] =
-        [BusLoop::Mpsc, BusLoop::One, BusLoop::Batch, BusLoop::BatchWithLimit, BusLoop::Wakes, BusLoop::Logs];
+    pub const ALL: [BusLoop; 8] = [
+        BusLoop::Mpsc,
+        BusLoop::MpscJoined,
+        BusLoop::One,
+        BusLoop::Batch,
+        BusLoop::BatchJoined,
+        BusLoop::BatchWithLimit,
+        BusLoop::Wakes,
+        BusLoop::Logs,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             BusLoop::Mpsc => "mpsc",
+            BusLoop::MpscJoined => "mpsc_joined",
             BusLoop::One => "one",
             BusLoop::Batch => "batch",
+            BusLoop::BatchJoined => "batch_joined",
             BusLoop::BatchWithLimit => "batch_with_limit",
             BusLoop::Wakes => "wakes",
             BusLoop::Logs => "logs",
@@ -78,10 +92,14 @@ impl BusLoop {
         let sent = rounds * ENVELOPES_A_ROUND;
         let taken = runtime.block_on(async {
             match self {
-                BusLoop::Mpsc => mpsc_loop(rounds, subscribers).await,
+                BusLoop::Mpsc => mpsc_loop(rounds, subscribers, Tasks::Spawned).await,
+                BusLoop::MpscJoined => mpsc_loop(rounds, subscribers, Tasks::Joined).await,
                 BusLoop::One => one(rounds, subscribers).await,
-                BusLoop::Batch => batch(rounds, subscribers, None).await,
-                BusLoop::BatchWithLimit => batch(rounds, subscribers, Some(Duration::from_secs(30))).await,
+                BusLoop::Batch => batch(rounds, subscribers, None, Tasks::Spawned).await,
+                BusLoop::BatchJoined => batch(rounds, subscribers, None, Tasks::Joined).await,
+                BusLoop::BatchWithLimit => {
+                    batch(rounds, subscribers, Some(Duration::from_secs(30)), Tasks::Spawned).await
+                }
                 BusLoop::Wakes => wakes(rounds, subscribers).await,
                 BusLoop::Logs => logs(rounds, subscribers).await,
             }
@@ -94,12 +112,57 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().build().expect("a runtime without I/O needs nothing")
 }
 
-/// Runs the publisher as a task too, so that nothing but the tasks' own switching is between them.
-async fn join(publisher: impl Future<Output = ()> + Send + 'static, consumers: Vec<JoinHandle<u64>>) -> u64 {
+/// What drives publisher and consumers.
+#[derive(Clone, Copy)]
+enum Tasks {
+    /// The runtime: each is a task, the publisher too, so that nothing but their own switching is between them.
+    Spawned,
+    /// Nothing: they are polled in turn, and waking does nothing. What is left is what the loop itself costs.
+    Joined,
+}
+
+impl Tasks {
+    /// Envelopes that the consumers took.
+    async fn run(
+        self,
+        publisher: impl Future<Output = ()> + Send + 'static,
+        consumers: Vec<impl Future<Output = u64> + Send + 'static>,
+    ) -> u64 {
+        match self {
+            Tasks::Spawned => spawned(publisher, consumers).await,
+            // Within a task's budget, which nobody renews here, tokio's channels would stop.
+            Tasks::Joined => unconstrained(async { joined(publisher, consumers) }).await,
+        }
+    }
+}
+
+async fn spawned(
+    publisher: impl Future<Output = ()> + Send + 'static,
+    consumers: Vec<impl Future<Output = u64> + Send + 'static>,
+) -> u64 {
+    let consumers: Vec<_> = consumers.into_iter().map(tokio::spawn).collect();
     tokio::spawn(publisher).await.expect("a publisher does not panic");
     let mut taken = 0;
     for consumer in consumers {
         taken += consumer.await.expect("a consumer does not panic");
+    }
+    taken
+}
+
+fn joined(publisher: impl Future<Output = ()>, consumers: Vec<impl Future<Output = u64>>) -> u64 {
+    let mut publisher = pin!(publisher);
+    let mut consumers: Vec<_> = consumers.into_iter().map(Box::pin).collect();
+    let cx = &mut Context::from_waker(Waker::noop());
+    let (mut published, mut taken) = (false, 0);
+    while !published || !consumers.is_empty() {
+        published = published || publisher.as_mut().poll(cx).is_ready();
+        consumers.retain_mut(|consumer| match consumer.as_mut().poll(cx) {
+            Poll::Ready(count) => {
+                taken += count;
+                false
+            }
+            Poll::Pending => true,
+        });
     }
     taken
 }
@@ -113,14 +176,14 @@ async fn one(rounds: u64, subscribers: usize) -> u64 {
     let mut publisher = bus.publisher("frame").expect("a known topic");
     let consumers = (0..subscribers).map(|n| {
         let mut subscription = bus.subscribe(&n.to_string(), &["frame"], CAPACITY).expect("distinct names");
-        tokio::spawn(async move {
+        async move {
             let mut taken = 0;
             while let Some(delivery) = subscription.recv().await {
                 black_box((delivery.topic, delivery.seq, delivery.instant, delivery.payload));
                 taken += 1;
             }
             taken
-        })
+        }
     });
     let consumers = consumers.collect();
     let publishing = async move {
@@ -132,24 +195,24 @@ async fn one(rounds: u64, subscribers: usize) -> u64 {
         }
         bus.close(Drain::Deliver);
     };
-    join(publishing, consumers).await
+    Tasks::Spawned.run(publishing, consumers).await
 }
 
-async fn batch(rounds: u64, subscribers: usize, limit: Option<Duration>) -> u64 {
+async fn batch(rounds: u64, subscribers: usize, limit: Option<Duration>, tasks: Tasks) -> u64 {
     let bus = Bus::new(["frame"]).expect("a topic");
     let mut publisher = bus.publisher("frame").expect("a known topic");
     let consumers = (0..subscribers).map(|n| {
         let mut subscription = bus.subscribe(&n.to_string(), &["frame"], CAPACITY).expect("distinct names");
-        tokio::spawn(async move {
+        async move {
             let (mut taken, mut deliveries) = (0, Deliveries::new());
             while subscription.recv_many(&mut deliveries, CAPACITY).await > 0 {
-                for envelope in deliveries.iter() {
+                for envelope in &deliveries {
                     black_box((envelope.topic, envelope.seq, envelope.instant, envelope.payload));
                 }
                 taken += deliveries.len() as u64;
             }
             taken
-        })
+        }
     });
     let consumers = consumers.collect();
     let publishing = async move {
@@ -164,7 +227,7 @@ async fn batch(rounds: u64, subscribers: usize, limit: Option<Duration>) -> u64 
         }
         bus.close(Drain::Deliver);
     };
-    join(publishing, consumers).await
+    tasks.run(publishing, consumers).await
 }
 
 struct Envelope {
@@ -174,14 +237,14 @@ struct Envelope {
     payload: u64,
 }
 
-async fn mpsc_loop(rounds: u64, subscribers: usize) -> u64 {
+async fn mpsc_loop(rounds: u64, subscribers: usize, tasks: Tasks) -> u64 {
     let outstanding = Arc::new(AtomicUsize::new(0));
     let idle = Arc::new(Notify::new());
     let (senders, consumers): (Vec<_>, Vec<_>) = (0..subscribers)
         .map(|_| {
             let (sender, mut receiver) = mpsc::channel::<Arc<Envelope>>(CAPACITY);
             let (outstanding, idle) = (Arc::clone(&outstanding), Arc::clone(&idle));
-            let consumer = tokio::spawn(async move {
+            let consumer = async move {
                 let mut taken = 0;
                 while let Some(envelope) = receiver.recv().await {
                     black_box((&envelope.topic, envelope.seq, envelope.instant, envelope.payload));
@@ -192,7 +255,7 @@ async fn mpsc_loop(rounds: u64, subscribers: usize) -> u64 {
                     }
                 }
                 taken
-            });
+            };
             (sender, consumer)
         })
         .unzip();
@@ -217,7 +280,7 @@ async fn mpsc_loop(rounds: u64, subscribers: usize) -> u64 {
             }
         }
     };
-    join(publishing, consumers).await
+    tasks.run(publishing, consumers).await
 }
 
 /// Whose turn it is, and who waits for theirs.
@@ -252,13 +315,13 @@ async fn wakes(rounds: u64, subscribers: usize) -> u64 {
     let [given, taken]: [Arc<Turns>; 2] = Default::default();
     let consumers = (0..subscribers).map(|_| {
         let (given, taken) = (Arc::clone(&given), Arc::clone(&taken));
-        tokio::spawn(async move {
+        async move {
             for round in 1..=rounds {
                 given.reach(round).await;
                 taken.count(round * subscribers as u64);
             }
             rounds * ENVELOPES_A_ROUND
-        })
+        }
     });
     let consumers = consumers.collect();
     let publishing = async move {
@@ -267,7 +330,7 @@ async fn wakes(rounds: u64, subscribers: usize) -> u64 {
             taken.reach(round * subscribers as u64).await;
         }
     };
-    join(publishing, consumers).await
+    Tasks::Spawned.run(publishing, consumers).await
 }
 
 async fn logs(rounds: u64, subscribers: usize) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -11,9 +11,11 @@ use bt_core::{
     BoxLogSink, BusError, BusStats, ConfigError, Drain, Event, EventBus, LogEvent, Message,
     StuckSubscription, TopicName, topic,
 };
+use tokio::time::sleep;
 
 use crate::after::After;
 use crate::core::Announcer;
+use crate::link::Link;
 use crate::shared::Shared;
 use crate::subscriber::Terms;
 use crate::{
@@ -133,9 +135,11 @@ impl<E> Bus<E> {
         if core.has_subscriber(&name) {
             return Err(BusError::DuplicateSubscription { name });
         }
-        let (index, progress) = core.subscribe(Terms { name: name.into(), topics, capacity, policy, limit });
+        let name: Arc<str> = name.into();
+        let terms = Terms { name: Arc::clone(&name), topics, capacity, policy, limit };
+        let (subscriber, progress) = core.subscribe(terms);
         drop(core);
-        Ok(Subscription::new(Arc::clone(&self.shared), index, progress))
+        Ok(Subscription::new(name, Link { shared: Arc::clone(&self.shared), subscriber, progress }))
     }
 
     /// Ready when no queue holds an envelope and no delivery is unacknowledged (R28).
@@ -156,11 +160,18 @@ impl<E> Bus<E> {
     /// It changes nothing and may be dropped at any point.
     pub async fn barrier(&self, limit: Duration) -> Result<(), BusError> {
         let mut idle = self.idle();
-        // A timer costs more than the barrier; most barriers are passed without one.
-        if poll_fn(|cx| Poll::Ready(Pin::new(&mut idle).poll(cx).is_ready())).await {
-            return Ok(());
-        }
-        if tokio::time::timeout(limit, idle).await.is_ok() {
+        let mut alarm = pin!(None);
+        let outlasted = poll_fn(|cx| {
+            if Pin::new(&mut idle).poll(cx).is_ready() {
+                return Poll::Ready(false);
+            }
+            // Not before it has to wait: a timer costs more than the barrier.
+            if alarm.is_none() {
+                alarm.set(Some(sleep(limit)));
+            }
+            alarm.as_mut().as_pin_mut().map_or(Poll::Pending, |alarm| alarm.poll(cx).map(|()| true))
+        });
+        if !outlasted.await {
             return Ok(());
         }
         match self.stuck() {

@@ -4,11 +4,12 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bt_core::{LogError, LogEvent, Message, Timestamp};
+use bt_core::{LogError, LogEvent, Timestamp};
 use futures_sink::Sink;
 
 use crate::Publisher;
 use crate::core::Stamp;
+use crate::draft::Draft;
 
 /// A [`LogSink`](bt_core::LogSink) that publishes a component's events to the log topic of a bus.
 ///
@@ -47,8 +48,8 @@ impl<E: From<LogEvent>> Sink<LogEvent> for ComponentLog<E> {
             Some(instant) => (instant, Stamp::Own),
             None => (Timestamp::EPOCH, Stamp::Latest),
         };
-        let message = Message { instant, payload: event.into() };
-        self.publisher.send(message, stamp).map(|_| ()).map_err(LogError::Refused)
+        let draft = Draft::new(self.publisher.name(), instant, event.into());
+        self.publisher.send(draft, stamp).map(|_| ()).map_err(LogError::Refused)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<(), LogError>> {

@@ -7,7 +7,7 @@ mod subscribing;
 
 use std::task::Waker;
 
-use bt_core::{Envelope, LogEvent, Timestamp, TopicName};
+use bt_core::{LogEvent, Timestamp, TopicName};
 
 use crate::line::{Line, Waiters};
 use crate::losses::Losses;
@@ -17,8 +17,9 @@ use crate::subscriber::Subscriber;
 /// done without the lock goes into an [`After`](crate::after::After).
 ///
 /// # Invariants
-/// - A blocking subscriber's `reserved` is the sum of its topics' `reserved`, and queue plus reservations stay
-///   within its capacity (but for reservations that are older than the subscription).
+/// - A blocking subscriber's queue plus what is reserved on its topics stays within its capacity (but for
+///   reservations that are older than the subscription: they will be used without asking again).
+/// - A topic's `room`, less what `filled` has grown by since it was noted, is no more than there is.
 /// - The first in a topic's line waits because some queue of that topic had no room; each such queue's handle
 ///   tells when it makes some.
 /// - While anyone waits for the bus to be idle, every subscriber is watched.
@@ -33,7 +34,11 @@ pub(crate) struct Core<E> {
     idlers: Vec<(u64, Waker)>,
     idler_tickets: u64,
     watched: bool,
+    /// The subscriber that was found busy when it was last looked.
+    busy: usize,
     latest: Timestamp,
+    /// Places that were ever reserved or filled, on any topic.
+    filled: usize,
     closed: bool,
 }
 
@@ -45,6 +50,9 @@ struct Topic {
     subscribers: Vec<usize>,
     /// Places that publishers hold in each of its queues.
     reserved: usize,
+    /// Room in each of its queues when they were last looked into, and the bus's `filled` then.
+    room: usize,
+    filled: usize,
     line: Line,
 }
 
@@ -71,6 +79,8 @@ impl<E> Core<E> {
             watermark: None,
             subscribers: Vec::new(),
             reserved: 0,
+            room: 0,
+            filled: 0,
             line: Line::default(),
         };
         Core {
@@ -82,7 +92,9 @@ impl<E> Core<E> {
             idlers: Vec::new(),
             idler_tickets: 0,
             watched: false,
+            busy: 0,
             latest: Timestamp::EPOCH,
+            filled: 0,
             closed: false,
         }
     }
@@ -98,11 +110,20 @@ pub(crate) enum Stamp {
 }
 
 impl Topic {
-    /// The next envelope.
+    /// The number of the next envelope, which is of `instant`.
     #[inline]
-    fn envelope<E>(&mut self, instant: Timestamp, payload: E) -> Envelope<E> {
+    fn number(&mut self, instant: Timestamp) -> u64 {
         self.published += 1;
         self.watermark = self.watermark.max(Some(instant));
-        Envelope { topic: self.name, seq: self.published, instant, payload }
+        self.published
+    }
+}
+
+/// Places that publishers hold in the queue of `subscriber`.
+#[inline]
+fn reserved<E>(topics: &[Topic], subscriber: &Subscriber<E>) -> usize {
+    match subscriber.living {
+        true => subscriber.topics.iter().map(|t| topics[t.topic].reserved).sum(),
+        false => 0,
     }
 }

@@ -1,7 +1,9 @@
 //! A buffer of deliveries.
 
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
 use std::fmt;
+use std::iter::FusedIterator;
+use std::slice;
 use std::sync::Arc;
 
 use bt_core::Envelope;
@@ -40,8 +42,8 @@ impl<E> Deliveries<E> {
     }
 
     /// The envelopes, in publish order.
-    pub fn iter(&self) -> impl Iterator<Item = &Envelope<E>> {
-        self.runs.iter().flat_map(Run::envelopes)
+    pub fn iter(&self) -> Envelopes<'_, E> {
+        Envelopes { run: [].iter(), runs: self.runs.iter() }
     }
 
     /// Acknowledges all of them. The buffer keeps its space.
@@ -72,6 +74,15 @@ impl<E> Deliveries<E> {
     }
 }
 
+impl<'a, E> IntoIterator for &'a Deliveries<E> {
+    type Item = &'a Envelope<E>;
+    type IntoIter = Envelopes<'a, E>;
+
+    fn into_iter(self) -> Envelopes<'a, E> {
+        self.iter()
+    }
+}
+
 impl<E> Default for Deliveries<E> {
     fn default() -> Self {
         Deliveries::new()
@@ -87,5 +98,48 @@ impl<E> Drop for Deliveries<E> {
 impl<E: fmt::Debug> fmt::Debug for Deliveries<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Iterator over the envelopes of [`Deliveries`].
+#[must_use = "iterators do nothing unless consumed"]
+pub struct Envelopes<'a, E> {
+    /// What is left of a run, and the runs after it.
+    run: slice::Iter<'a, Envelope<E>>,
+    runs: vec_deque::Iter<'a, Run<E>>,
+}
+
+impl<'a, E> Iterator for Envelopes<'a, E> {
+    type Item = &'a Envelope<E>;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a Envelope<E>> {
+        loop {
+            if let Some(envelope) = self.run.next() {
+                return Some(envelope);
+            }
+            self.run = self.runs.next()?.envelopes().iter();
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.run.len() + self.runs.clone().map(Run::len).sum::<usize>();
+        (left, Some(left))
+    }
+}
+
+impl<E> ExactSizeIterator for Envelopes<'_, E> {}
+
+impl<E> FusedIterator for Envelopes<'_, E> {}
+
+impl<E> Clone for Envelopes<'_, E> {
+    fn clone(&self) -> Self {
+        Envelopes { run: self.run.clone(), runs: self.runs.clone() }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Envelopes<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
     }
 }

@@ -8,18 +8,19 @@ use std::task::{Context, Poll};
 use bt_core::{BusError, Message};
 
 use crate::Publisher;
+use crate::draft::Draft;
 
 /// Future of [`Publisher::publish`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Publish<'a, E> {
     publisher: &'a mut Publisher<E>,
     /// Until it is published.
-    message: Option<Message<E>>,
+    draft: Option<Draft<E>>,
 }
 
 impl<'a, E> Publish<'a, E> {
-    pub(crate) fn new(publisher: &'a mut Publisher<E>, message: Message<E>) -> Self {
-        Publish { publisher, message: Some(message) }
+    pub(crate) fn new(publisher: &'a mut Publisher<E>, draft: Draft<E>) -> Self {
+        Publish { publisher, draft: Some(draft) }
     }
 }
 
@@ -29,9 +30,9 @@ impl<E> Future for Publish<'_, E> {
     /// # Panics
     /// If polled after it was ready.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Publish { publisher, message } = self.get_mut();
-        assert!(message.is_some(), "`Publish` polled after completion");
-        publisher.poll_publish(cx, message)
+        let Publish { publisher, draft } = self.get_mut();
+        assert!(draft.is_some(), "`Publish` polled after completion");
+        publisher.poll_publish(cx, draft)
     }
 }
 

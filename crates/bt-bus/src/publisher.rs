@@ -6,11 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bt_core::{BusError, Message};
+use bt_core::{BusError, Message, TopicName};
 use futures_sink::Sink;
 
 use crate::after::After;
 use crate::core::{Closed, Core, Stamp};
+use crate::draft::Draft;
 use crate::line::Claim;
 use crate::patience::{Limited, Patience};
 use crate::shared::Shared;
@@ -59,7 +60,8 @@ impl<E> Publisher<E> {
     /// Dropped before it is ready, it has not published, the message is gone, and the place in line is given
     /// up. To keep the message, use the `Sink`.
     pub fn publish(&mut self, message: Message<E>) -> Publish<'_, E> {
-        Publish::new(self, message)
+        let draft = self.draft(message);
+        Publish::new(self, draft)
     }
 
     /// Publishes a message if there is room and nobody waits in line, or on the place that the publisher holds,
@@ -68,8 +70,8 @@ impl<E> Publisher<E> {
     /// # Errors
     /// [`TryPublishError::Full`] with the message; [`TryPublishError::Refused`] if the bus is closed.
     pub fn try_publish(&mut self, message: Message<E>) -> Result<u64, TryPublishError<E>> {
-        let mut message = Some(message);
-        match (self.try_send(&mut message, Stamp::Own), message) {
+        let mut draft = Some(self.draft(message));
+        match (self.try_send(&mut draft, Stamp::Own), draft.and_then(Draft::into_message)) {
             (Ok(Some(seq)), _) => Ok(seq),
             (Ok(None), Some(message)) => Err(TryPublishError::Full(message)),
             (Ok(None) | Err(Closed), _) => Err(TryPublishError::Refused(self.refused())),
@@ -106,21 +108,30 @@ impl<E> Publisher<E> {
         self.poll_core(cx, |core, topic, claim, after, cx| core.poll_reserve(topic, claim, cx.waker(), after))
     }
 
-    /// Ready when `message` is published.
+    #[inline]
+    pub(crate) fn draft(&self, message: Message<E>) -> Draft<E> {
+        Draft::new(self.name(), message.instant, message.payload)
+    }
+
+    #[inline]
+    pub(crate) fn name(&self) -> TopicName {
+        self.shared.topics[self.topic]
+    }
+
+    /// Ready when `draft` is published.
     #[inline]
     pub(crate) fn poll_publish(
         &mut self,
         cx: &mut Context<'_>,
-        message: &mut Option<Message<E>>,
+        draft: &mut Option<Draft<E>>,
     ) -> Poll<Result<u64, BusError>> {
         self.poll_core(cx, |core, topic, claim, after, cx| {
-            // With room and nobody in line, which is the rule, this is all.
-            if let Some(seq) = core.publish(topic, claim, message, Stamp::Own, after)? {
-                return Poll::Ready(Ok(seq));
+            // With room and nobody in line, which is the rule, no place is claimed first.
+            while !core.may_publish(topic, claim, after)? {
+                ready!(core.poll_reserve(topic, claim, cx.waker(), after))?;
             }
-            ready!(core.poll_reserve(topic, claim, cx.waker(), after))?;
-            match core.publish(topic, claim, message, Stamp::Own, after)? {
-                Some(seq) => Poll::Ready(Ok(seq)),
+            match draft.take() {
+                Some(draft) => Poll::Ready(Ok(core.publish(topic, draft, Stamp::Own, after))),
                 None => Poll::Pending,
             }
         })
@@ -157,21 +168,25 @@ impl<E> Publisher<E> {
     }
 
     /// Sends on the place that is held.
-    pub(crate) fn send(&mut self, message: Message<E>, stamp: Stamp) -> Result<u64, BusError> {
-        match self.try_send(&mut Some(message), stamp) {
+    #[inline]
+    pub(crate) fn send(&mut self, draft: Draft<E>, stamp: Stamp) -> Result<u64, BusError> {
+        match self.try_send(&mut Some(draft), stamp) {
             Ok(Some(seq)) => Ok(seq),
-            Ok(None) => Err(BusError::Other(
-                format!("no room reserved on topic `{}`, expected a ready `poll_ready` first", self.topic())
-                    .into(),
-            )),
+            Ok(None) => Err(self.unreserved()),
             Err(Closed) => Err(self.refused()),
         }
     }
 
+    /// Publishes `draft`, or leaves it, if it may not be published now.
     #[inline]
-    fn try_send(&mut self, message: &mut Option<Message<E>>, stamp: Stamp) -> Result<Option<u64>, Closed> {
+    fn try_send(&mut self, draft: &mut Option<Draft<E>>, stamp: Stamp) -> Result<Option<u64>, Closed> {
         let Self { shared, topic, claim, after, .. } = self;
-        let sent = shared.lock().publish(*topic, claim, message, stamp, after);
+        let mut core = shared.lock();
+        let sent = core.may_publish(*topic, claim, after).map(|may| {
+            let draft = draft.take_if(|_| may)?;
+            Some(core.publish(*topic, draft, stamp, after))
+        });
+        drop(core);
         after.run();
         if *claim == Claim::Nothing {
             self.patience.rest();
@@ -188,6 +203,13 @@ impl<E> Publisher<E> {
             shared.lock().give_back(*topic, claim, after);
             after.run();
         }
+    }
+
+    #[cold]
+    fn unreserved(&self) -> BusError {
+        let topic = self.topic();
+        let text = format!("no room reserved on topic `{topic}`, expected a ready `poll_ready` first");
+        BusError::Other(text.into())
     }
 
     #[cold]
@@ -213,7 +235,8 @@ impl<E> Sink<Message<E>> for Publisher<E> {
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message<E>) -> Result<(), BusError> {
-        self.send(message, Stamp::Own).map(|_| ())
+        let draft = self.draft(message);
+        self.send(draft, Stamp::Own).map(|_| ())
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<(), BusError>> {

@@ -35,8 +35,6 @@ pub(crate) struct Subscriber<E> {
     queue: VecDeque<Run<E>>,
     /// Envelopes in `queue`.
     pub(crate) queued: usize,
-    /// Places that publishers hold and have not used.
-    pub(crate) reserved: usize,
     /// What the handle does without the lock.
     pub(crate) progress: Arc<Progress>,
     ledger: Ledger,
@@ -55,9 +53,8 @@ pub(crate) struct TopicDrops {
 }
 
 impl<E> Subscriber<E> {
-    /// A living subscriber. `reserved` is what publishers hold on its topics already: they will send without
-    /// asking again, so it counts from the start, and may for once fill the queue past its capacity.
-    pub(crate) fn new(terms: Terms, reserved: usize) -> Self {
+    /// A living subscriber.
+    pub(crate) fn new(terms: Terms) -> Self {
         let Terms { name, topics, capacity, policy, limit } = terms;
         Subscriber {
             name,
@@ -67,7 +64,6 @@ impl<E> Subscriber<E> {
             limit,
             queue: VecDeque::new(),
             queued: 0,
-            reserved,
             progress: Arc::new(Progress::new()),
             ledger: Ledger::default(),
             wanted: false,
@@ -94,24 +90,24 @@ impl<E> Subscriber<E> {
         }
     }
 
-    /// Number of envelopes that may yet be reserved.
+    /// Number of envelopes that may yet be reserved, when publishers hold `reserved` places.
     #[inline]
-    pub(crate) fn room(&self) -> usize {
+    pub(crate) fn room(&self, reserved: usize) -> usize {
         match self.policy {
-            Policy::Block => self.capacity.saturating_sub(self.depth() + self.reserved),
+            Policy::Block => self.capacity.saturating_sub(self.depth() + reserved),
             Policy::DropNewest | Policy::DropOldest => usize::MAX,
         }
     }
 
     /// As [`room`](Subscriber::room); if there is none, the handle will tell when it makes some.
-    pub(crate) fn room_or_want(&mut self) -> usize {
-        let room = self.room();
+    pub(crate) fn room_or_want(&mut self, reserved: usize) -> usize {
+        let room = self.room(reserved);
         if room > 0 || self.wanted {
             return room;
         }
         self.wanted = true;
         self.progress.want();
-        self.room()
+        self.room(reserved)
     }
 
     /// Nobody waits for room any more.
@@ -208,7 +204,8 @@ impl<E> Subscriber<E> {
     /// Acknowledges the envelopes from `from` to before `to`, out of order or not.
     pub(crate) fn acknowledge(&mut self, from: u64, to: u64) {
         match self.progress.advance(to) {
-            Some(acked) => self.ledger.overtake(acked, from),
+            Some(acked) if acked < from => self.ledger.overtake(acked, from),
+            Some(_) => {}
             None => self.ledger.strike(from, to),
         }
     }
@@ -262,12 +259,12 @@ impl<E> Subscriber<E> {
         }
     }
 
-    /// What holds up the barrier here, if anything does. `name` is that of a topic, `waiting` counts those in its
-    /// line.
+    /// What holds up the barrier here, if anything does. `name` is that of a topic, `waiting` counts those who wait
+    /// for room here.
     pub(crate) fn stuck(
         &self,
         name: impl Fn(usize) -> TopicName,
-        waiting: impl Fn(usize) -> usize,
+        waiting: impl Fn() -> usize,
     ) -> Option<StuckSubscription> {
         let queued = || self.queue.front().map(|run| (run.topic, run.seq()));
         let (topic, seq) =
@@ -279,7 +276,7 @@ impl<E> Subscriber<E> {
             seq,
             queued,
             unacknowledged,
-            waiting: if self.room() == 0 { self.topics.iter().map(|t| waiting(t.topic)).sum() } else { 0 },
+            waiting: waiting(),
         })
     }
 }

@@ -12,9 +12,8 @@ use futures_core::{FusedStream, Stream};
 
 use crate::after::After;
 use crate::link::Link;
-use crate::progress::{Handed, Progress};
+use crate::progress::Handed;
 use crate::run::{Run, take_first};
-use crate::shared::Shared;
 use crate::{Deliveries, Delivery};
 
 /// The deliveries of one subscription, in publish order, across all its topics (R26).
@@ -26,6 +25,7 @@ use crate::{Deliveries, Delivery};
 /// counts as queued, and takes up room, all the same.
 #[must_use = "streams do nothing unless polled"]
 pub struct Subscription<E> {
+    name: Arc<str>,
     link: Arc<Link<E>>,
     /// What was fetched and not handed out.
     hand: VecDeque<Run<E>>,
@@ -36,9 +36,14 @@ pub struct Subscription<E> {
 }
 
 impl<E> Subscription<E> {
-    pub(crate) fn new(shared: Arc<Shared<E>>, subscriber: usize, progress: Arc<Progress>) -> Self {
-        let link = Arc::new(Link { shared, subscriber, progress });
-        Subscription { link, hand: VecDeque::new(), in_hand: 0, ended: false, after: After::new() }
+    pub(crate) fn new(name: Arc<str>, link: Link<E>) -> Self {
+        let (link, hand, after) = (Arc::new(link), VecDeque::new(), After::new());
+        Subscription { name, link, hand, in_hand: 0, ended: false, after }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The next delivery, or `None` when the bus is closed and the queue is empty.
@@ -134,7 +139,7 @@ impl<E> Subscription<E> {
     /// Fetches what is queued. Ready when there is something in hand, or, with `false`, when there will be
     /// nothing any more. In passing the deliveries numbered as `owed` are acknowledged.
     fn poll_fetch(&mut self, waker: Option<&Waker>, limit: usize, owed: Option<(u64, u64)>) -> Poll<bool> {
-        let Self { link, hand, in_hand, ended, after } = self;
+        let Self { link, hand, in_hand, ended, after, .. } = self;
         let mut core = link.shared.lock();
         if let Some((from, to)) = owed {
             core.acknowledge(link.subscriber, from, to, after);
@@ -227,7 +232,7 @@ impl<E> Unpin for Subscription<E> {}
 impl<E> fmt::Debug for Subscription<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
-            .field("subscriber", &self.link.subscriber)
+            .field("name", &self.name)
             .field("ended", &self.ended)
             .finish_non_exhaustive()
     }

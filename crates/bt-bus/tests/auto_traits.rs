@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use bt_bus::{
-    Bus, BusBuilder, ComponentLog, Delivery, Drops, Idle, Journal, JournalConfig, JournalEntry, JournalError,
-    JournalReader, JournalSink, Policy, Publish, Publisher, ReadError, Subscription, SubscriptionConfig,
-    TryPublishError,
+    Bus, BusBuilder, ComponentLog, Deliveries, Delivery, Drops, Envelopes, Idle, Journal, JournalConfig,
+    JournalEntry, JournalError, JournalReader, JournalSink, Policy, Publish, Publisher, ReadError,
+    Subscription, SubscriptionConfig, TryPublishError,
 };
 use bt_core::{BoxLogSink, Event, EventBus, LogSink};
 
@@ -22,6 +22,8 @@ fn handles_may_be_sent_shared_and_moved() {
     send_unpin::<Publish<'_, Event>>();
     send_sync_unpin::<Subscription<Event>>();
     send_sync_unpin::<Delivery<Event>>();
+    send_sync_unpin::<Deliveries<Event>>();
+    send_sync_unpin::<Envelopes<'static, Event>>();
     send_sync_unpin::<Idle<Event>>();
     send_sync_unpin::<ComponentLog<Event>>();
     send_sync_unpin::<TryPublishError<Event>>();
@@ -35,6 +37,7 @@ fn payloads_need_not_be_unpin() {
     unpin::<Publisher<std::marker::PhantomPinned>>();
     unpin::<Subscription<std::marker::PhantomPinned>>();
     unpin::<Delivery<std::marker::PhantomPinned>>();
+    unpin::<Deliveries<std::marker::PhantomPinned>>();
     // Nor Send, on one thread.
     unpin::<Bus<Rc<()>>>();
 }
@@ -54,7 +57,7 @@ fn futures_may_be_sent() {
     let bus = Bus::<Event>::new(["a"]).unwrap();
     let mut publisher = bus.publisher("a").unwrap();
     let mut subscription = bus.subscribe("s", &["a"], 1).unwrap();
-    let mut into = bt_bus::Deliveries::new();
+    let mut into = Deliveries::new();
     send(bus.barrier(std::time::Duration::ZERO));
     send(publisher.publish_batch(&mut Vec::new()));
     send(subscription.recv_many(&mut into, 1));

@@ -245,6 +245,11 @@ fn a_batch_goes_out_together_and_waits_with_its_rest() {
     assert_eq!(bus.stats().subscriptions[0].unacknowledged, 1);
     assert_eq!(sub.recv_many(&mut deliveries, 8).now_or_never(), Some(2));
     assert_eq!(deliveries.iter().map(|d| d.payload).collect::<Vec<_>>(), [3, 4]);
+    let mut envelopes = (&deliveries).into_iter();
+    for left in [2, 1, 0] {
+        assert_eq!(envelopes.len(), left);
+        assert_eq!(envelopes.next().is_some(), left > 0);
+    }
     assert!(bus.idle().now_or_never().is_none(), "held until the buffer is used again");
     assert_eq!(sub.recv_many(&mut deliveries, 0).now_or_never(), Some(0));
     bus.idle().now_or_never().expect("all are acknowledged");
@@ -287,7 +292,9 @@ fn r27_logs_are_lossy_only_in_so_many_words() {
     assert!(
         matches!(refused, BusError::Other(e) if e.to_string().starts_with("invalid policy `DropOldest`"))
     );
-    drop(bus.subscribe_with(config.with_lossy_log()).unwrap());
+    let lossy = bus.subscribe_with(config.with_lossy_log()).unwrap();
+    assert_eq!(lossy.name(), "s");
+    drop(lossy);
     let refused = bus.subscribe("t", &["log"], 0).unwrap_err();
     assert!(matches!(refused, BusError::Other(e) if e.downcast_ref::<ConfigError>().is_some()));
     assert!(bus.subscribe("u", &[], 1).is_err());
@@ -332,4 +339,21 @@ fn a_task_that_dies_with_its_waker_may_call_the_bus() {
     assert_eq!(bus.stats().subscriptions.len(), 2);
     fill(&bus, "a", 0);
     assert_eq!(bus.stats().subscriptions[1].queued, 0, "the other is gone");
+}
+
+#[test]
+fn what_is_known_of_room_does_not_outlast_those_who_come() {
+    let bus = bus();
+    let mut publisher = bus.publisher("a").unwrap();
+    let _wide = bus.subscribe("wide", &["a"], 8).unwrap();
+    publisher.try_publish(message(0)).unwrap();
+    let mut narrow = bus.subscribe("narrow", &["a", "b"], 2).unwrap();
+    publisher.try_publish(message(1)).unwrap();
+    fill(&bus, "b", 2);
+    assert!(matches!(
+        publisher.try_publish(message(3)),
+        Err(TryPublishError::Full(Message { payload: 3, .. }))
+    ));
+    assert_eq!(payloads(&mut narrow), [1, 2]);
+    publisher.try_publish(message(4)).unwrap();
 }

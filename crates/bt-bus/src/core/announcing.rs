@@ -1,9 +1,8 @@
 //! What was dropped, said in the log.
 
-use std::sync::Arc;
-
-use super::{Announcer, Core};
+use super::{Announcer, Core, Stamp};
 use crate::after::After;
+use crate::draft::Draft;
 
 impl<E> Core<E> {
     /// Announces what was lost, or, while the log has no room, stands in its line.
@@ -26,9 +25,9 @@ impl<E> Core<E> {
             self.losses.arrival = None;
         }
         let event = loss.event(self.topics[loss.topic].name);
-        let envelope = self.topics[log].envelope(self.latest, payload(event));
+        let draft = Draft::new(self.topics[log].name, self.latest, payload(event));
         self.losses.announcing = true;
-        self.fan_out(log, Arc::new([envelope]), after);
+        self.publish(log, draft, Stamp::Latest, after);
         self.losses.announcing = false;
     }
 

@@ -5,17 +5,27 @@ use std::task::{Poll, Waker};
 
 use bt_core::{BusStats, Drain, StuckSubscription, TopicName, TopicStats};
 
-use super::Core;
+use super::{Core, reserved};
 use crate::after::After;
+use crate::subscriber::Subscriber;
 
 impl<E> Core<E> {
     /// Whether nothing is queued and nothing unacknowledged.
     ///
     /// Under the lock nothing is published and nothing fetched, so what is found acknowledged stays so, and one
-    /// look at each in turn is as good as one at all of them.
+    /// look at each in turn is as good as one at all of them. The first look is at the one that was busy before.
     #[inline]
-    pub(crate) fn is_idle(&self) -> bool {
-        self.subscribers.iter().all(|s| s.is_idle())
+    fn is_idle(&mut self) -> bool {
+        let (earlier, later) = self.subscribers.split_at(self.busy);
+        let busy = |s: &Subscriber<E>| !s.is_idle();
+        let found = later.iter().position(busy).map(|at| self.busy + at);
+        match found.or_else(|| earlier.iter().position(busy)) {
+            None => true,
+            Some(at) => {
+                self.busy = at;
+                false
+            }
+        }
     }
 
     /// Ready when idle; until then `waker` is kept under `ticket`.
@@ -91,7 +101,6 @@ impl<E> Core<E> {
                 self.waiters.dismiss(&mut topic.line, after);
             }
             for subscriber in &mut self.subscribers {
-                subscriber.reserved = 0;
                 subscriber.unwant();
                 if let Some(waker) = subscriber.waker.take() {
                     after.wake(waker);
@@ -127,7 +136,10 @@ impl<E> Core<E> {
 
     pub(crate) fn stuck(&self) -> Vec<StuckSubscription> {
         let name = |topic: usize| self.topics[topic].name;
-        let waiting = |topic: usize| self.topics[topic].line.len();
-        self.subscribers.iter().filter_map(|s| s.stuck(name, waiting)).collect()
+        let waiting = |s: &Subscriber<E>| match s.room(reserved(&self.topics, s)) {
+            0 => s.topics.iter().map(|t| self.topics[t.topic].line.len()).sum(),
+            _ => 0,
+        };
+        self.subscribers.iter().filter_map(|s| s.stuck(name, || waiting(s))).collect()
     }
 }

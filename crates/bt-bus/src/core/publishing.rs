@@ -1,12 +1,12 @@
 //! Reservations, lines, numbers and fan-out.
 
-use std::sync::Arc;
 use std::task::{Poll, Waker, ready};
 
-use bt_core::Message;
+use bt_core::{Envelope, Message};
 
-use super::{Closed, Core, Stamp};
+use super::{Closed, Core, Stamp, Topic, reserved};
 use crate::after::After;
+use crate::draft::Draft;
 use crate::line::Claim;
 use crate::patience::Limited;
 use crate::run::{Block, Run};
@@ -33,7 +33,7 @@ impl<E> Core<E> {
                 *claim = Claim::Holding;
             }
             Claim::Nothing => {
-                let mut room = self.room_for_newcomers(topic, after);
+                let mut room = self.room_for_newcomers(topic, 1, after);
                 if room == 0 && self.has_no_line(topic) {
                     room = self.room_or_want(topic);
                 }
@@ -48,43 +48,48 @@ impl<E> Core<E> {
         Poll::Ready(Ok(()))
     }
 
-    /// Publishes on a place that `claim` holds, or, without one, if there is room and nobody in line.
-    /// Otherwise the message stays where it is.
+    /// Whether a message may be published now: on a place that `claim` holds, which is used up, or, without one,
+    /// if there is room and nobody in line.
     #[inline]
-    pub(crate) fn publish(
+    pub(crate) fn may_publish(
         &mut self,
         topic: usize,
         claim: &mut Claim,
-        message: &mut Option<Message<E>>,
-        stamp: Stamp,
         after: &mut After<E>,
-    ) -> Result<Option<u64>, Closed> {
+    ) -> Result<bool, Closed> {
         if self.closed {
             self.give_back(topic, claim, after);
             return Err(Closed);
         }
         match *claim {
-            Claim::Holding => {
-                *claim = Claim::Nothing;
-                self.release(topic);
-            }
+            Claim::Holding => {}
             // Its turn may have come since it was polled.
-            Claim::Waiting(ticket) if self.waiters.take_served(ticket) => {
-                *claim = Claim::Nothing;
-                self.release(topic);
-            }
-            Claim::Nothing if self.room_for_newcomers(topic, after) > 0 => {}
-            Claim::Nothing | Claim::Waiting(_) => return Ok(None),
+            Claim::Waiting(ticket) if self.waiters.take_served(ticket) => {}
+            Claim::Waiting(_) => return Ok(false),
+            Claim::Nothing => return Ok(self.room_for_newcomers(topic, 1, after) > 0),
         }
-        let Some(Message { mut instant, payload }) = message.take() else { return Ok(None) };
+        *claim = Claim::Nothing;
+        self.topics[topic].reserved -= 1;
+        Ok(true)
+    }
+
+    /// Publishes `draft`, as it [may be](Core::may_publish), and returns its number.
+    #[inline]
+    pub(crate) fn publish(
+        &mut self,
+        topic: usize,
+        draft: Draft<E>,
+        stamp: Stamp,
+        after: &mut After<E>,
+    ) -> u64 {
+        let mut instant = draft.instant();
         match stamp {
             Stamp::Own => self.latest = self.latest.max(instant),
             Stamp::Latest => instant = self.latest,
         }
-        let envelope = self.topics[topic].envelope(instant, payload);
-        let seq = envelope.seq;
-        self.fan_out(topic, Arc::new([envelope]), after);
-        Ok(Some(seq))
+        let seq = self.topics[topic].number(instant);
+        self.fan_out(topic, draft.finish(seq, instant), after);
+        seq
     }
 
     /// Publishes the first of `messages`, as many as there is room for; stands in line if that is for none.
@@ -97,18 +102,20 @@ impl<E> Core<E> {
         after: &mut After<E>,
     ) -> Poll<Result<(), Closed>> {
         // With room and nobody in line, which is the rule, no place is claimed first.
-        let mut room = if self.closed { 0 } else { self.room_for_newcomers(topic, after) };
+        let mut room = if self.closed { 0 } else { self.room_for_newcomers(topic, messages.len(), after) };
         if room == 0 || *claim != Claim::Nothing {
             ready!(self.poll_reserve(topic, claim, waker, after))?;
             *claim = Claim::Nothing;
-            self.release(topic);
+            self.topics[topic].reserved -= 1;
             room = room.saturating_add(1);
         }
         let count = room.min(messages.len());
         let Self { topics, latest, .. } = self;
+        let publishing = &mut topics[topic];
         let envelopes = messages.drain(..count).map(|Message { instant, payload }| {
             *latest = instant.max(*latest);
-            topics[topic].envelope(instant, payload)
+            let seq = publishing.number(instant);
+            Envelope { topic: publishing.name, seq, instant, payload }
         });
         let block: Block<E> = envelopes.collect();
         self.fan_out(topic, block, after);
@@ -124,7 +131,7 @@ impl<E> Core<E> {
         };
         // Closing has revoked every reservation already.
         if held && !self.closed {
-            self.release(topic);
+            self.topics[topic].reserved -= 1;
             self.serve(after);
         }
     }
@@ -134,7 +141,8 @@ impl<E> Core<E> {
         let subscribers = self.topics[topic].subscribers.iter();
         let limited = subscribers.filter_map(|&subscriber| {
             let s = &self.subscribers[subscriber];
-            Some(Limited { subscriber, limit: s.limit?, full: s.room() == 0 })
+            let full = s.room(reserved(&self.topics, s)) == 0;
+            Some(Limited { subscriber, limit: s.limit?, full })
         });
         limited.collect()
     }
@@ -143,23 +151,41 @@ impl<E> Core<E> {
         self.subscribers[subscriber].name.to_string()
     }
 
-    /// Envelopes that may be published to `topic` now, by one whose turn it is.
+    /// Envelopes that may be published to `topic` now, by one whose turn it is; more than `enough` are not counted.
+    ///
+    /// It looks into the queues only when what it saw the last time, less what was queued or reserved anywhere
+    /// since, is not enough.
     #[inline]
-    fn room(&self, topic: usize) -> usize {
-        let subscribers = self.topics[topic].subscribers.iter();
-        subscribers.map(|&s| self.subscribers[s].room()).min().unwrap_or(usize::MAX)
+    fn room(&mut self, topic: usize, enough: usize) -> usize {
+        let Topic { room, filled, .. } = self.topics[topic];
+        let left = room.saturating_sub(self.filled - filled);
+        if left >= enough { enough } else { self.look(topic).min(enough) }
+    }
+
+    /// Looks into the queues of `topic`, and notes how much room there is.
+    #[cold]
+    fn look(&mut self, topic: usize) -> usize {
+        let Self { topics, subscribers, filled, .. } = self;
+        let subscribers = topics[topic].subscribers.iter().map(|&s| &subscribers[s]);
+        let room = subscribers.map(|s| s.room(reserved(topics, s))).min().unwrap_or(usize::MAX);
+        (topics[topic].room, topics[topic].filled) = (room, *filled);
+        room
     }
 
     /// As [`room`](Core::room); if there is none, the handles will tell when they make some.
     pub(super) fn room_or_want(&mut self, topic: usize) -> usize {
         let Self { topics, subscribers, .. } = self;
-        let room = topics[topic].subscribers.iter().map(|&s| subscribers[s].room_or_want()).min();
-        room.unwrap_or(usize::MAX)
+        let room = topics[topic].subscribers.iter().map(|&s| {
+            let reserved = reserved(topics, &subscribers[s]);
+            subscribers[s].room_or_want(reserved)
+        });
+        room.min().unwrap_or(usize::MAX)
     }
 
-    /// Envelopes that may be published to `topic` by one who has just come: none while others are in line.
+    /// Envelopes that may be published to `topic` by one who has just come, up to `enough`: none while others are
+    /// in line.
     #[inline]
-    fn room_for_newcomers(&mut self, topic: usize, after: &mut After<E>) -> usize {
+    fn room_for_newcomers(&mut self, topic: usize, enough: usize, after: &mut After<E>) -> usize {
         if self.somebody_waits() {
             // Room may have been made, and not yet told of.
             self.serve(after);
@@ -167,7 +193,7 @@ impl<E> Core<E> {
                 return 0;
             }
         }
-        self.room(topic)
+        self.room(topic, enough)
     }
 
     #[inline]
@@ -182,23 +208,14 @@ impl<E> Core<E> {
     /// Takes a place in every queue of `topic`.
     fn hold(&mut self, topic: usize) {
         self.topics[topic].reserved += 1;
-        for &s in &self.topics[topic].subscribers {
-            self.subscribers[s].reserved += 1;
-        }
-    }
-
-    #[inline]
-    fn release(&mut self, topic: usize) {
-        self.topics[topic].reserved -= 1;
-        for &s in &self.topics[topic].subscribers {
-            self.subscribers[s].reserved -= 1;
-        }
+        self.filled += 1;
     }
 
     /// Queues envelopes everywhere.
     #[inline]
     pub(super) fn fan_out(&mut self, topic: usize, block: Block<E>, after: &mut After<E>) {
         let Self { topics, subscribers, losses, .. } = self;
+        self.filled += block.len();
         let run = Run::new(topic, block);
         match topics[topic].subscribers.split_last() {
             None => after.drop_run(run),

@@ -22,11 +22,11 @@ impl<E> Core<E> {
 
     pub(crate) fn subscribe(&mut self, terms: Terms) -> (usize, Arc<Progress>) {
         let at = self.subscribers.len();
-        let reserved = terms.topics.iter().map(|&t| self.topics[t].reserved).sum();
         for &t in &terms.topics {
             self.topics[t].subscribers.push(at);
+            self.topics[t].room = 0;
         }
-        let subscriber = Subscriber::new(terms, reserved);
+        let subscriber = Subscriber::new(terms);
         let progress = Arc::clone(&subscriber.progress);
         if self.watched {
             progress.watch();
@@ -75,7 +75,6 @@ impl<E> Core<E> {
             after.drop_waker(waker);
         }
         let undelivered = s.discard(after);
-        s.reserved = 0;
         for counter in &s.topics {
             self.topics[counter.topic].subscribers.retain(|&other| other != subscriber);
         }

@@ -32,8 +32,8 @@ use super::{FsyncPolicy, JournalConfig, JournalError, JournalSink, encode_line, 
 ///
 /// Dropping it without [`close`](Journal::close) waits until what was appended is written, and **blocks the
 /// thread** for so long; errors are for its [sinks](JournalSink::check) only then. A pipe or a device may take
-/// nothing for ever: it is given up when it has taken nothing for a second, which is an error. The thread that
-/// writes to it is left to itself then, and ends with the process, or when somebody reads.
+/// its time, or nothing for ever: it is given up when it has not taken everything within a second, which is an error.
+/// The thread that writes to it is left to itself then, and ends with the process, or when somebody reads.
 #[must_use = "a journal that is dropped is closed"]
 pub struct Journal {
     shared: Arc<Shared>,
@@ -44,7 +44,7 @@ pub struct Journal {
     is_file: bool,
 }
 
-/// How long a pipe may take nothing before a journal that is dropped gives it up.
+/// How long a journal that is dropped waits for a pipe to take what is left.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Journal {

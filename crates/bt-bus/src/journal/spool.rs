@@ -83,8 +83,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Refuses further events and waits for the thread to end, but for no longer than `patience` for its next
-    /// step: then it has failed, and is left to itself. Whether it has ended.
+    /// Refuses further events and waits for the thread to end, but for no longer than `patience` in all: then it
+    /// has failed, and is left to itself. Whether it has ended.
     pub(super) fn end(&self, handle: &Handle, patience: Option<Duration>) -> bool {
         let mut spool = self.lock();
         spool.closing = true;
@@ -93,20 +93,16 @@ impl Shared {
         drop(waker);
         self.bell.notify_one();
         let Some(patience) = patience else { return true };
-        let mut spool = self.lock();
-        while !spool.ended {
-            let before = spool.written;
-            let waited = self.progress.wait_timeout(spool, patience).unwrap_or_else(PoisonError::into_inner);
-            spool = waited.0;
-            if waited.1.timed_out() && !spool.ended && spool.written == before {
-                spool.failed.get_or_insert_with(|| Arc::new(io::Error::other(NOT_TAKEN)));
-                let waiting = spool.take_waiting();
-                drop(spool);
-                waiting.into_iter().for_each(|(_, waker)| waker.wake());
-                return false;
-            }
+        let waited = self.progress.wait_timeout_while(self.lock(), patience, |spool| !spool.ended);
+        let mut spool = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if spool.ended {
+            return true;
         }
-        true
+        spool.failed.get_or_insert_with(|| Arc::new(io::Error::other(NOT_TAKEN)));
+        let waiting = spool.take_waiting();
+        drop(spool);
+        waiting.into_iter().for_each(|(_, waker)| waker.wake());
+        false
     }
 
     /// Ready when everything appended so far was handed to the system.
@@ -131,7 +127,7 @@ impl Shared {
 }
 
 /// Why a journal was given up.
-const NOT_TAKEN: &str = "it was given up, as its reader did not take them";
+const NOT_TAKEN: &str = "it was given up, as its reader did not take them in time";
 
 /// A batch worth a system call of its own.
 const BATCH: usize = 64 << 10;
@@ -218,5 +214,32 @@ impl Spool {
             return Err(JournalError::Closed { path: shared.path.clone() });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn one_that_moves_and_does_not_end_is_given_up_all_the_same() {
+        /// More than there is time for.
+        const EVENTS: u64 = 10_000_000;
+        let shared = Shared::new("pipe".into(), 1);
+        shared.lock().accepted = EVENTS;
+        let ended = thread::scope(|scope| {
+            scope.spawn(|| {
+                // One at a time, until it is given up.
+                shared.lock().ended = (1..=EVENTS).all(|written| shared.note(written).is_ok());
+                shared.progress.notify_all();
+            });
+            while shared.lock().written == 0 {
+                thread::yield_now();
+            }
+            shared.end(&Handle::default(), Some(Duration::from_millis(20)))
+        });
+        assert!(!ended);
+        assert!(shared.lock().failure(&shared).is_err());
     }
 }
