@@ -36,7 +36,7 @@ pub(crate) struct Lane {
     /// No bar that closes before it can come.
     frontier: Timestamp,
     /// What is wrong with the next row, to be told when the row's turn comes.
-    fault: Option<SourceError>,
+    fault: Option<Box<SourceError>>,
     /// Close of the last bar handed out.
     last_close: Option<f64>,
     /// Slots filled since that bar.
@@ -140,7 +140,7 @@ impl Lane {
 
     /// What is wrong with the row whose turn it is.
     pub(crate) fn take_fault(&mut self) -> Option<SourceError> {
-        self.fault.take()
+        self.fault.take().map(|fault| *fault)
     }
 
     /// Works out what the series has to offer next.
@@ -165,7 +165,7 @@ impl Lane {
                 // The rows behind a bad one are not to be had. It is told when its own instant has come, for
                 // nothing that closes before it may depend on it (R24).
                 self.batch = None;
-                self.fault = Some(fault);
+                self.fault = Some(Box::new(fault));
                 let close = self.timeframe.end_of(start).unwrap_or(Timestamp::MAX);
                 let close =
                     if self.timeframe.is_on_grid(close) { close } else { self.timeframe.next_close(close) };

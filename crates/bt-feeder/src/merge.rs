@@ -154,14 +154,13 @@ impl Merge {
     /// the closes behind it where all series have bars, as long as there is room for their slots. Returns the
     /// number of slots looked at.
     pub(crate) fn close(&mut self, block: &mut FrameBlock, remarks: &mut Remarks<'_>, room: usize) -> usize {
-        let slots = if let [(timeframe, lanes)] = &self.groups[..]
-            && self.bars.len() == lanes.len()
-        {
-            let in_a_row = self.lanes.iter().map(Lane::in_a_row).min().unwrap_or(0);
-            let frames = in_a_row.min((room / lanes.len()).max(1));
-            self.close_dense(*timeframe, frames, block)
-        } else {
-            self.close_one(block, remarks)
+        let most = room / self.lanes.len();
+        let slots = match &self.groups[..] {
+            [(timeframe, lanes)] if most > 1 && self.bars.len() == lanes.len() => {
+                let in_a_row = self.lanes.iter().map(Lane::in_a_row).min().unwrap_or(0);
+                self.close_dense(*timeframe, in_a_row.min(most), block)
+            }
+            _ => self.close_one(block, remarks),
         };
         self.bars.clear();
         slots
