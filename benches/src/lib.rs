@@ -22,4 +22,5 @@ pub use candles::{minutes, minutes_with_gaps};
 pub use logs::Logs;
 pub use memory::MemoryData;
 pub use prepared::Prepared;
+pub use strategy::drive;
 pub use words::{Error, Words};

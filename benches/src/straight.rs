@@ -167,8 +167,7 @@ impl<'a> Lane<'a> {
             && low <= close
             && high <= f64::MAX
             && low >= f64::MIN
-            && volume >= 0.0
-            && volume <= f64::MAX;
+            && (0.0..=f64::MAX).contains(&volume);
         let step = source.as_nanos();
         // Not before the first row, whose place on the grid is looked at.
         let follows = self.last_start.as_nanos().wrapping_add(step) == start.as_nanos();

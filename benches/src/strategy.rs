@@ -1,18 +1,45 @@
-//! A strategy as a service: it sees every bar, and trades where two moving averages cross.
+//! A run of the engine, with a strategy that sees every bar and trades where two moving averages cross.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 
-use bt_core::{BoxError, Event, EventBus, Frame, Slot};
-use bt_engine::ServiceContext;
+use bt_bus::{Bus, Journal};
+use bt_core::{BoxError, Event, EventBus, Frame, SimClock, Slot, Timestamp, topic};
+use bt_engine::{Engine, RunReport, ServiceContext};
+use bt_feeder::BarFeed;
+
+use crate::words::Error;
 
 const FAST: usize = 12;
 const SLOW: usize = 48;
 
-/// Takes frames to the end; returns nothing, since nobody asks.
+/// Has an engine take all frames of a feed, with a strategy and a journal if they are wanted.
 ///
 /// # Errors
-/// There are none.
-pub(crate) async fn trade<B: EventBus<Payload = Event>>(mut cx: ServiceContext<B>) -> Result<(), BoxError> {
+/// A journal that cannot be made, and whatever ends a run early.
+pub async fn drive(
+    feed: BarFeed,
+    bus: Bus<Event>,
+    from: Timestamp,
+    strategy: bool,
+    journal: Option<PathBuf>,
+) -> Result<RunReport, Error> {
+    let mut engine = Engine::builder().feed(feed).bus(bus).clock(SimClock::new(from));
+    if let Some(path) = journal {
+        let journal = Journal::create(path)?;
+        engine = engine.service("journal", [topic::LOG], move |cx| async move {
+            journal.run(cx.subscription).await?;
+            Ok(())
+        });
+    }
+    if strategy {
+        engine = engine.service("sma", [topic::FRAME], trade);
+    }
+    Ok(engine.build()?.run().await?)
+}
+
+/// Takes frames to the end; what it counts is nobody's business.
+async fn trade<B: EventBus<Payload = Event>>(mut cx: ServiceContext<B>) -> Result<(), BoxError> {
     let (mut averages, mut crossings) = (Vec::new(), 0u64);
     while let Some(delivery) = cx.next().await {
         if let Event::Frame(frame) = &delivery.payload {

@@ -21,8 +21,8 @@ struct Command {
 const COMMANDS: [Command; 4] = [
     Command {
         name: "bench",
-        arguments: "[--filter TEXT]",
-        about: "run the criterion benches, all or those whose name contains TEXT",
+        arguments: "[--filter TEXT] [--runs N] [--save NAME] [--against NAME] [--check] [--no-parts]",
+        about: "measure whole programs and parts, all or those whose name contains TEXT",
         run: bench::run,
     },
     Command {

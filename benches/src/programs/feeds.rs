@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use bt_bus::{Bus, Journal};
-use bt_core::{Event, SimClock, Timeframe, Timestamp, topic};
-use bt_engine::{Engine, TokioYield};
+use bt_bus::Bus;
+use bt_core::{Event, Timeframe, Timestamp, topic};
+use bt_engine::TokioYield;
 use bt_feeder::{BarFeed, BarFeedBuilder};
 use futures::TryStreamExt;
 
@@ -13,7 +13,7 @@ use crate::data_set::DataSet;
 use crate::logs::Logs;
 use crate::memory::MemoryData;
 use crate::meter::Meter;
-use crate::strategy::trade;
+use crate::strategy::drive;
 use crate::words::{Error, Words};
 
 /// Parquet files to frames, counted: `data from to threads mib target logs`.
@@ -37,7 +37,7 @@ pub(super) fn engine(words: &mut Words) -> Result<Told, Error> {
         let bus = Bus::for_engine();
         let logs = Logs::Bus(bus.clone());
         let feed = with_log(data.feed(target, &logs).await?, &logs)?;
-        Ok(drive(feed.build()?, bus, journal, data.from()).await?.taken(&meter))
+        Ok(run(feed.build()?, bus, journal, data.from()).await?.taken(&meter))
     })
 }
 
@@ -74,7 +74,7 @@ pub(super) fn memory_engine(words: &mut Words) -> Result<Told, Error> {
         let bus = Bus::for_engine();
         let logs = Logs::Bus(bus.clone());
         let feed = with_log(data.feed(target, &logs)?, &logs)?;
-        let told = drive(feed.build()?, bus, journal, Timestamp::EPOCH).await?;
+        let told = run(feed.build()?, bus, journal, Timestamp::EPOCH).await?;
         Ok(told.with("candles", data.candles() as f64).taken(&meter))
     })
 }
@@ -120,19 +120,8 @@ pub(super) async fn count(mut feed: BarFeed, logs: &Logs) -> Result<Told, Error>
 }
 
 /// Has an engine take all frames, with a strategy and a journal.
-async fn drive(feed: BarFeed, bus: Bus<Event>, journal: PathBuf, from: Timestamp) -> Result<Told, Error> {
-    let journal = Journal::create(journal)?;
-    let engine = Engine::builder()
-        .feed(feed)
-        .bus(bus)
-        .clock(SimClock::new(from))
-        .service("journal", [topic::LOG], move |cx| async move {
-            journal.run(cx.subscription).await?;
-            Ok(())
-        })
-        .service("sma", [topic::FRAME], trade)
-        .build()?;
-    let report = engine.run().await?;
+async fn run(feed: BarFeed, bus: Bus<Event>, journal: PathBuf, from: Timestamp) -> Result<Told, Error> {
+    let report = drive(feed, bus, from, true, Some(journal)).await?;
     let candles: u64 = report.series.iter().map(|series| series.source.emitted).sum();
     let logs = report.bus.published(topic::LOG);
     Ok(Told::new()

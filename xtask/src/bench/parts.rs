@@ -1,0 +1,93 @@
+//! The criterion benches of the parts: run, and their estimates read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Outcome;
+use crate::command::{cargo, root, run as run_command};
+
+/// What criterion found of a bench.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub(super) struct Part {
+    pub(super) name: String,
+    /// Time of a pass in nanoseconds: the estimate, and the bounds of its confidence interval.
+    pub(super) ns: [f64; 3],
+    /// What a pass goes through, candles or envelopes.
+    pub(super) elements: Option<f64>,
+    /// Its page with plots, from `target/bench`, if there is one.
+    pub(super) page: Option<String>,
+}
+
+/// Runs the benches whose name contains `filter`, or all.
+pub(super) fn run(filter: Option<&str>, since: SystemTime) -> Result<Vec<Part>, Box<dyn std::error::Error>> {
+    bench(filter)?;
+    let mut parts = Vec::new();
+    find(&target().join("criterion"), since, &mut parts);
+    parts.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(parts)
+}
+
+fn bench(filter: Option<&str>) -> Outcome {
+    let mut command = cargo(&["bench", "-p", "benches", "--benches", "--"]);
+    command.args(filter);
+    run_command(command)
+}
+
+fn target() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    root().join(target)
+}
+
+/// Adds the benches below a directory that have results from `since` on.
+fn find(directory: &Path, since: SystemTime, parts: &mut Vec<Part>) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    let estimates = directory.join("new/estimates.json");
+    let recent = |path: &Path| fs::metadata(path).and_then(|m| m.modified()).is_ok_and(|when| when >= since);
+    if recent(&estimates) {
+        parts.extend(read(directory));
+    }
+    for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
+        find(&entry.path(), since, parts);
+    }
+}
+
+#[derive(Deserialize)]
+struct Estimates {
+    slope: Option<Estimate>,
+    median: Estimate,
+}
+
+#[derive(Deserialize)]
+struct Estimate {
+    point_estimate: f64,
+    confidence_interval: Interval,
+}
+
+#[derive(Deserialize)]
+struct Interval {
+    lower_bound: f64,
+    upper_bound: f64,
+}
+
+#[derive(Deserialize)]
+struct Description {
+    full_id: String,
+    throughput: Option<serde_json::Value>,
+}
+
+fn read(directory: &Path) -> Option<Part> {
+    let text = |name: &str| fs::read_to_string(directory.join("new").join(name)).ok();
+    let estimates: Estimates = serde_json::from_str(&text("estimates.json")?).ok()?;
+    let description: Description = serde_json::from_str(&text("benchmark.json")?).ok()?;
+    let Estimate { point_estimate, confidence_interval } = estimates.slope.unwrap_or(estimates.median);
+    let page = directory.join("report/index.html");
+    Some(Part {
+        name: description.full_id,
+        ns: [point_estimate, confidence_interval.lower_bound, confidence_interval.upper_bound],
+        elements: description.throughput.and_then(|t| t.get("Elements")?.as_f64()),
+        page: page.exists().then(|| page.display().to_string()),
+    })
+}
