@@ -276,8 +276,8 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "heartbeat",
         programs: &[
-            ("idle", "measure heartbeat data={snappy-12} seconds=3 idle=true"),
-            ("frames", "measure heartbeat data={snappy-12} seconds=3"),
+            ("idle", "measure heartbeat data={snappy-12} seconds=5 idle=true"),
+            ("frames", "measure heartbeat data={snappy-12} seconds=5"),
         ],
         figures: &[
             figure(

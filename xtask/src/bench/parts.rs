@@ -80,14 +80,47 @@ struct Description {
 
 fn read(directory: &Path) -> Option<Part> {
     let text = |name: &str| fs::read_to_string(directory.join("new").join(name)).ok();
-    let estimates: Estimates = serde_json::from_str(&text("estimates.json")?).ok()?;
-    let description: Description = serde_json::from_str(&text("benchmark.json")?).ok()?;
-    let Estimate { point_estimate, confidence_interval } = estimates.slope.unwrap_or(estimates.median);
+    let part = Part::of(&text("estimates.json")?, &text("benchmark.json")?)?;
     let page = directory.join("report/index.html");
-    Some(Part {
-        name: description.full_id,
-        ns: [point_estimate, confidence_interval.lower_bound, confidence_interval.upper_bound],
-        elements: description.throughput.and_then(|t| t.get("Elements")?.as_f64()),
-        page: page.exists().then(|| page.display().to_string()),
-    })
+    Some(Part { page: page.exists().then(|| page.display().to_string()), ..part })
+}
+
+impl Part {
+    /// By what criterion wrote down of a bench.
+    fn of(estimates: &str, description: &str) -> Option<Self> {
+        let Estimates { slope, median } = serde_json::from_str(estimates).ok()?;
+        let Description { full_id, throughput } = serde_json::from_str(description).ok()?;
+        let Estimate { point_estimate, confidence_interval } = slope.unwrap_or(median);
+        Some(Part {
+            name: full_id,
+            ns: [point_estimate, confidence_interval.lower_bound, confidence_interval.upper_bound],
+            elements: throughput.and_then(|t| t.get("Elements")?.as_f64()),
+            page: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slope_is_taken_and_where_there_is_none_the_median() {
+        let estimate = |value: u32| {
+            let interval = format!(r#"{{"lower_bound": {}.0, "upper_bound": {}.0}}"#, value - 1, value + 1);
+            format!(
+                r#"{{"point_estimate": {value}.0, "confidence_interval": {interval}, "standard_error": 1}}"#
+            )
+        };
+        let description = r#"{"full_id": "feeder/dense/8", "throughput": {"Elements": 100}, "title": ""}"#;
+        let estimates = |slope: &str| format!(r#"{{"median": {}, "slope": {slope}}}"#, estimate(7));
+        let part = Part::of(&estimates(&estimate(5)), description).unwrap();
+        assert_eq!(
+            (part.name.as_str(), part.ns, part.elements),
+            ("feeder/dense/8", [5.0, 4.0, 6.0], Some(100.0))
+        );
+        let part = Part::of(&estimates("null"), r#"{"full_id": "a", "throughput": null}"#).unwrap();
+        assert_eq!((part.ns[0], part.elements), (7.0, None));
+        assert_eq!(Part::of("{}", description), None);
+    }
 }

@@ -80,7 +80,11 @@ fn resolve(word: &str) -> Result<String, Lack> {
     let (name, after) = rest.split_once('}').ok_or_else(|| Lack::failure(format_args!("`{word}`")))?;
     let path = match name {
         "scratch" => {
+            // Empty: to write over a file makes some file systems wait for the disk.
             let scratch = directory().join("scratch");
+            if scratch.exists() {
+                fs::remove_dir_all(&scratch).map_err(Lack::failure)?;
+            }
             fs::create_dir_all(&scratch).map_err(Lack::failure)?;
             scratch
         }
