@@ -139,13 +139,13 @@ fn number(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// Appends a table whose columns are as wide as what is in them.
+/// Appends a table whose columns are as wide as what is in them; nothing without rows.
 fn table<const N: usize>(text: &mut String, head: &[&str; N], rows: impl Iterator<Item = [String; N]>) {
     let mut lines = vec![head.map(str::to_owned)];
     lines.extend(rows);
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
-    for (number, line) in lines.iter().enumerate() {
+    for (number, line) in lines.iter().enumerate().filter(|_| lines.len() > 1) {
         let cells: Vec<_> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         // Writing to a string does not fail.
         let _ = writeln!(text, "| {} |", cells.join(" | "));
