@@ -120,18 +120,20 @@ pub(crate) fn classify(raw: Raw<'_>, rules: Rules) -> Vec<Run> {
     let total = scan.start.len();
     let mut row = 0;
     while row < total {
-        // The first row has none before it that it could follow, so it makes a block of its own.
-        let end = if row == 0 { 1 } else { total.min(row + BLOCK) };
+        let end = total.min(row + BLOCK);
         if runs.last_is_fine() && scan.follow(row..end) {
             runs.extend(end);
-        } else {
-            for row in row..end {
-                let verdict = scan.judge(row);
-                let follows = verdict != Verdict::Fine || runs.last_is_fine() && scan.follows(row);
-                runs.push(row, verdict, follows);
-            }
+            row = end;
+            continue;
         }
-        row = end;
+        // One by one up to the one that does not follow: behind it, blocks may be fine again.
+        let mut follows = true;
+        while row < end && follows {
+            let verdict = scan.judge(row);
+            follows = verdict == Verdict::Fine && runs.last_is_fine() && scan.follows(row);
+            runs.push(row, verdict, follows || verdict != Verdict::Fine);
+            row += 1;
+        }
     }
     runs.0
 }
