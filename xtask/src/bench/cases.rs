@@ -196,8 +196,8 @@ pub(super) const CASES: &[Case] = &[
         figures: &[
             figure("1 series over 8, per candle", ratio("1", "8", "cpu_ns_per_candle"), Open),
             figure("64 series over 8, per candle", ratio("64", "8", "cpu_ns_per_candle"), Open),
-            figure("512 series over 8, per candle", ratio("512", "8", "cpu_ns_per_candle"), Most(1.5)),
-            figure("4096 series over 8, per candle", ratio("4096", "8", "cpu_ns_per_candle"), Most(2.5)),
+            figure("512 series over 8, per candle", ratio("512", "8", "cpu_ns_per_candle"), Open),
+            figure("4096 series over 8, per candle", ratio("4096", "8", "cpu_ns_per_candle"), Open),
             figure("8 sparse over dense, per candle", ratio("8 sparse", "8", "cpu_ns_per_candle"), Open),
             figure(
                 "512 sparse over 8 dense, per candle",
