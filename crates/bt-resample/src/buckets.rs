@@ -93,8 +93,10 @@ impl Buckets {
             };
             // Both lie on the input's grid, and so few rows fit a bar that they fit the number.
             let left = ((end.as_nanos() - start.as_nanos()) / step) as usize;
-            let whole = rows.start..rows.end - rows.len() % self.ratio;
-            if left == self.ratio && !columns.partial[whole.clone()].contains(&true) && !whole.is_empty() {
+            // A bar with a partial input is made by itself.
+            let sound = columns.partial[rows.clone()].iter().take_while(|partial| !**partial).count();
+            let whole = rows.start..rows.start + (sound - sound % self.ratio);
+            if left == self.ratio && !whole.is_empty() {
                 rows.start = whole.end;
                 push_whole(columns, whole, self.ratio, (bar_start, self.target), out);
                 continue;
