@@ -30,8 +30,13 @@ impl Patience {
     #[inline]
     pub(crate) fn rest(&mut self) {
         if self.alarm.is_some() || !self.full.is_empty() {
-            *self = Patience::default();
+            self.forget();
         }
+    }
+
+    #[cold]
+    fn forget(&mut self) {
+        *self = Patience::default();
     }
 
     /// Looks at those who limit the wait. Ready with the first that was full for as long as it may be.

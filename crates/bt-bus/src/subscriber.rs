@@ -119,12 +119,12 @@ impl<E> Subscriber<E> {
 
     /// Queues envelopes, or drops some by policy.
     #[inline]
-    pub(crate) fn offer(&mut self, run: Run<E>, losses: &mut Losses, after: &mut After<E>) {
+    pub(crate) fn offer(&mut self, run: &Run<E>, losses: &mut Losses, after: &mut After<E>) {
         let depth = self.depth() + run.len();
         if depth > self.capacity && self.policy != Policy::Block {
-            self.offer_too_many(run, losses, after);
+            self.offer_too_many(run.clone(), losses, after);
         } else {
-            self.enqueue(run, depth, after);
+            self.enqueue(run.clone(), depth, after);
         }
     }
 

@@ -217,14 +217,13 @@ impl<E> Core<E> {
         let Self { topics, subscribers, losses, .. } = self;
         self.filled += block.len();
         let run = Run::new(topic, block);
-        match topics[topic].subscribers.split_last() {
-            None => after.drop_run(run),
-            Some((&last, others)) => {
-                for &s in others {
-                    subscribers[s].offer(run.clone(), losses, after);
-                }
-                subscribers[last].offer(run, losses, after);
-            }
+        for &s in &topics[topic].subscribers {
+            subscribers[s].offer(&run, losses, after);
+        }
+        match topics[topic].subscribers.is_empty() {
+            // Nobody else has it, and dropping it runs foreign code.
+            true => after.drop_run(run),
+            false => drop(run),
         }
         if !losses.is_empty() && !losses.announcing {
             self.announce(after);
