@@ -13,11 +13,11 @@ use bt_core::{Columns, TimeRange, Timeframe, Timestamp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "rows in memory have no such faults"))]
 pub(crate) enum RowFault {
-    /// The start is null or not representable.
+    /// The start is null or beyond what nanoseconds in 64 bits hold; it is given as the epoch.
     Time,
-    /// The number of trades is negative or not representable.
+    /// The number of trades is negative or above `i64::MAX`; it is given as unknown.
     Trades,
-    /// The row is not final.
+    /// The row is not final, or it is null whether it is.
     NotFinal,
 }
 

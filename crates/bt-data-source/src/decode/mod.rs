@@ -36,6 +36,7 @@ use self::values::{Flags, Kind, Numbers};
 pub(crate) use self::codec::compress;
 pub(crate) use self::error::DecodeError;
 pub(crate) use self::plan::FilePlan;
+use crate::check::RowFault;
 
 /// Largest page, compressed or not. Writers aim at 1 MiB; some write a whole row group as one page.
 pub(crate) const MAX_PAGE_BYTES: usize = 256 << 20;
@@ -65,22 +66,10 @@ pub(crate) struct RawChunk {
     /// The rows. All columns are equally long, unless `start_only`. A null price or volume is NaN, `partial`
     /// is false throughout.
     pub(crate) columns: Columns,
-    /// What is wrong with rows beyond what their values show, by row within this chunk, ascending. A row may
-    /// have several.
+    /// What a value in a column cannot show (R7), by row within this chunk, ascending. A row may have several.
     pub(crate) faults: Vec<(u32, RowFault)>,
     /// No start of the whole slice is in range: only the starts were decoded, the other columns are empty.
     pub(crate) start_only: bool,
-}
-
-/// What a value in a column cannot show (R7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RowFault {
-    /// The start is null or beyond what nanoseconds in 64 bits hold; it is given as the epoch.
-    Time,
-    /// The number of trades is negative or above `i64::MAX`; it is given as unknown.
-    Trades,
-    /// The candle is not final, or it is null whether it is.
-    NotFinal,
 }
 
 /// Buffers that [`decode`] uses again. One for each thread that decodes.

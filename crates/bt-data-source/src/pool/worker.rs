@@ -9,7 +9,7 @@ use bt_core::{Columns, SourceError};
 use super::Shared;
 use super::job::{Finished, Job, Parcel, Work};
 use super::unit::{self, Part};
-use crate::check::{self, Raw, RowFault};
+use crate::check::{self, Raw};
 use crate::chunk::Chunk;
 use crate::decode::{self, FilePlan, RawChunk, Scratch, Slice};
 use crate::files::{Entry, FileInfo, guarded, guarded_around};
@@ -101,7 +101,6 @@ fn read_part(
     let mut number = part.number;
     let chunks = raw.into_iter().map(|RawChunk { columns, faults, start_only }| {
         let rows = 0..columns.len();
-        let faults: Vec<_> = faults.into_iter().map(|(row, fault)| (row, fault.into())).collect();
         let raw = Raw { columns: &columns, rows: &rows, faults: &faults, start_only };
         let runs = check::classify(raw, reading.rules);
         let chunk = Chunk { runs, number, columns: Arc::new(columns), rows };
@@ -109,14 +108,4 @@ fn read_part(
         chunk
     });
     Ok(chunks.collect())
-}
-
-impl From<decode::RowFault> for RowFault {
-    fn from(fault: decode::RowFault) -> Self {
-        match fault {
-            decode::RowFault::Time => RowFault::Time,
-            decode::RowFault::Trades => RowFault::Trades,
-            decode::RowFault::NotFinal => RowFault::NotFinal,
-        }
-    }
 }
