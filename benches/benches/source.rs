@@ -26,7 +26,8 @@ fn source(c: &mut Criterion) {
         let logs: Logs = logs.parse().expect("a place for logs");
         group.bench_function(BenchmarkId::from_parameter(name), |b| {
             b.iter(|| {
-                let mut source = MemorySource::from_columns(series.clone(), Arc::clone(&columns));
+                let mut source =
+                    MemorySource::from_columns(series.clone(), Arc::clone(&columns)).row_logs(u64::MAX);
                 if let Some(sink) = logs.sink("source").expect("a sink") {
                     source = source.log(sink);
                 }

@@ -198,6 +198,9 @@ pub(crate) struct InputArgs {
     /// Make any failed or dropped row an error
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Log so many bad rows of a kind and gaps one by one in a month of a series, and how many more there were
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) row_logs: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

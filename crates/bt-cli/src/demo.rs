@@ -55,6 +55,7 @@ pub(crate) async fn demo(args: DemoArgs, ui: &Ui) -> Result<(), Failure> {
             missing: MissingPolicy::Error,
             columns: ColumnNames::default(),
             strict: false,
+            row_logs: 100,
             align: Align::Outer,
             fill: Fill::default(),
             partial: PartialPolicy::Emit,

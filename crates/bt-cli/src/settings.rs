@@ -25,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) missing: MissingPolicy,
     pub(crate) columns: ColumnNames,
     pub(crate) strict: bool,
+    pub(crate) row_logs: u64,
     pub(crate) align: Align,
     pub(crate) fill: Fill,
     pub(crate) partial: PartialPolicy,
@@ -36,7 +37,8 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn new(input: InputArgs, feed: &FeedArgs, machine: &MachineArgs) -> Result<Self, Failure> {
-        let InputArgs { data, series, source_timeframe, from, to, missing, columns, strict } = input;
+        let InputArgs { data, series, source_timeframe, from, to, missing, columns, strict, row_logs } =
+            input;
         let required = |option: &str| {
             Failure::usage(format!(
                 "no --{option} given, on the command line or as `{option}` in a configuration"
@@ -68,6 +70,7 @@ impl Settings {
             },
             columns: columns.as_deref().map_or_else(|| Ok(ColumnNames::default()), column_names)?,
             strict,
+            row_logs,
             align: match feed.align {
                 AlignArg::Outer => Align::Outer,
                 AlignArg::Inner => Align::Inner,
@@ -104,6 +107,7 @@ impl Settings {
                 .missing(self.missing)
                 .columns(self.columns.clone())
                 .strict(self.strict)
+                .row_logs(self.row_logs)
                 .batch_rows(self.batch_rows)
                 .pool(&pool)
                 .log(log("source")?)

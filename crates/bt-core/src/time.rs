@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, SecondsFormat, Utc};
 
 use crate::TimeError;
 
@@ -71,6 +71,16 @@ impl Timestamp {
     /// This instant moved by `nanos` nanoseconds, held at the ends of the representable range.
     pub const fn saturating_add_nanos(self, nanos: i64) -> Self {
         Timestamp(self.0.saturating_add(nanos))
+    }
+
+    /// The first instant of the calendar month after that of this one, held at [`Timestamp::MAX`] if it is not
+    /// representable.
+    pub fn next_month(self) -> Self {
+        let first = self.to_utc().date_naive().with_day(1);
+        first
+            .and_then(|first| first.checked_add_months(Months::new(1)))
+            .and_then(|next| next.and_time(NaiveTime::MIN).and_utc().timestamp_nanos_opt())
+            .map_or(Timestamp::MAX, Timestamp)
     }
 
     /// The calendar date and time of this instant.
@@ -188,6 +198,20 @@ mod tests {
         for t in [Timestamp::MIN, Timestamp::MAX] {
             assert_eq!(t.to_string().parse::<Timestamp>().unwrap(), t);
         }
+    }
+
+    #[test]
+    fn months_follow_one_another_and_end_with_time() {
+        for (text, next) in [
+            ("2024-01-31T23:59:59.999999999Z", "2024-02-01"),
+            ("2024-02-01", "2024-03-01"),
+            ("2023-12-05", "2024-01-01"),
+            ("1969-12-31", "1970-01-01"),
+        ] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().next_month(), next.parse().unwrap());
+        }
+        assert_eq!(Timestamp::MIN.next_month(), "1677-10-01".parse().unwrap());
+        assert_eq!(Timestamp::MAX.next_month(), Timestamp::MAX);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) enum RowFault {
 }
 
 /// Why a row fails, in the order of the checks (R7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
     /// Its start is null or not representable.
     Time,

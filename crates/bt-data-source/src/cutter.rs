@@ -7,6 +7,7 @@ use bt_core::{CandleBatch, Columns, Series, SourceError, SourceStats, Timestamp}
 use crate::check::{Reason, Verdict};
 use crate::chunk::Chunk;
 use crate::remark::Remark;
+use crate::tally::Tally;
 
 /// Decides the fate of every row, one step at a time. It sees no waker and no sink.
 ///
@@ -19,6 +20,7 @@ pub(crate) struct Cutter {
     batch_rows: usize,
     file: Option<Arc<str>>,
     stats: SourceStats,
+    tally: Tally,
     work: Option<Work>,
     /// Rows passed over since the last batch.
     passed_over: usize,
@@ -52,13 +54,14 @@ pub(crate) enum Step {
 }
 
 impl Cutter {
-    pub(crate) fn new(series: Series, strict: bool, batch_rows: usize) -> Self {
+    pub(crate) fn new(series: Series, strict: bool, batch_rows: usize, row_logs: u64) -> Self {
         Cutter {
             series,
             strict,
             batch_rows,
             file: None,
             stats: SourceStats::default(),
+            tally: Tally::new(row_logs),
             work: None,
             passed_over: 0,
         }
@@ -83,6 +86,11 @@ impl Cutter {
     pub(crate) fn load(&mut self, chunk: Chunk) {
         debug_assert!(self.work.is_none(), "the chunk before was not dealt with");
         self.work = Some(Work { chunk, run: 0, row: 0, told: false });
+    }
+
+    /// What is still to be said before the end; ask until there is nothing.
+    pub(crate) fn settle(&mut self) -> Option<Remark> {
+        self.tally.settle()
     }
 
     /// The next step.
@@ -129,6 +137,11 @@ impl Cutter {
                 self.stats.dropped_duplicate += 1;
                 return self.refuse(Remark::Duplicate { start });
             }
+        }
+        if let Some(remark) = self.tally.settle_before(start) {
+            return Ok(Step::Say(remark));
+        }
+        if let Some(last) = self.stats.last_start {
             // Both lie on the grid, and the end of an emitted row is representable.
             let step = self.series.timeframe().as_nanos();
             let from = last.saturating_add_nanos(step);
@@ -137,10 +150,13 @@ impl Cutter {
                 work.told = true;
                 self.stats.gaps += 1;
                 self.stats.missing_bars += missing;
-                return Ok(Step::Say(Remark::Gap { missing, from, to: start }));
+                if let Some(remark) = self.tally.admit(Remark::Gap { missing, from, to: start }, Some(start))
+                {
+                    return Ok(Step::Say(remark));
+                }
             }
         }
-        let rows = left.min(self.batch_rows);
+        let rows = left.min(self.batch_rows).min(self.tally.room(start, self.series.timeframe()));
         let batch = work.batch(rows);
         let watermark = batch.progress(self.series.timeframe());
         self.stats.first_start.get_or_insert(start);
@@ -164,11 +180,12 @@ impl Cutter {
 
     /// Passes over a bad row with a remark, or ends over it in strict mode.
     fn refuse(&mut self, remark: Remark) -> Result<Step, SourceError> {
-        if let Some((start, reason)) = remark.objection().filter(|_| self.strict) {
-            return Err(SourceError::Row { series: self.series.clone(), place: self.place(start), reason });
+        if let Some(reason) = remark.objection().filter(|_| self.strict) {
+            let place = self.place(remark.start());
+            return Err(SourceError::Row { series: self.series.clone(), place, reason });
         }
-        self.pass_over(1);
-        Ok(Step::Say(remark))
+        let passed = self.pass_over(1);
+        Ok(self.tally.admit(remark, self.stats.last_start).map_or(passed, Step::Say))
     }
 
     /// Where the row in work stands, for people. Rows are counted from 0.
@@ -229,7 +246,7 @@ mod tests {
     }
 
     fn cutter(strict: bool) -> Cutter {
-        Cutter::new("binance.spot:BTCUSDT@1m".parse().unwrap(), strict, 4)
+        Cutter::new("binance.spot:BTCUSDT@1m".parse().unwrap(), strict, 4, u64::MAX)
     }
 
     /// Steps in short: minutes of batches, names of remarks.

@@ -6,7 +6,8 @@
 //!
 //! Both put every row through the same checks (R7): what cannot be a candle is counted, logged and passed over,
 //! or an error in strict mode. Gaps are logged, never filled. Whatever is logged about a row is accepted before
-//! the row is handed on (R29), and neither batch size, memory nor threads change candles or logs (R35).
+//! the row is handed on (R29), and neither batch size, memory nor threads change candles or logs (R35). Of many
+//! remarks of a kind the first of a month are logged one by one, the rest as a count.
 //!
 //! It is deliberately not a general reader of Parquet: it knows the columns of candles and their types, and
 //! sorts and merges nothing. It knows no runtime; its futures and streams run on any executor.
@@ -62,6 +63,7 @@ mod remark;
 mod row_source;
 #[cfg(feature = "synth")]
 mod synth;
+mod tally;
 #[cfg(feature = "write")]
 mod write;
 

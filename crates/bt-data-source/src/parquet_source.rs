@@ -120,6 +120,13 @@ impl ParquetBuilder {
         self
     }
 
+    /// Sets how many failed rows (of one reason), duplicates, rows out of order and gaps are logged one by one in a
+    /// calendar month; 100 of each unless set. The others are counted, and logged together at the end of the month.
+    pub fn row_logs(mut self, most: u64) -> Self {
+        self.options.row_logs = most;
+        self
+    }
+
     /// Sets where logs go; nowhere unless set.
     pub fn log(mut self, sink: impl LogSink + 'static) -> Self {
         self.options.log(sink);

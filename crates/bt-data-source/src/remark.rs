@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bt_core::{Level, LogEvent, Series, SourceError, Timestamp};
 
 use crate::check::Reason;
+use crate::tally::Withheld;
 
 /// Something for the run's record. The events hold nothing that depends on how rows were cut into batches,
 /// and only those about files depend on the cut into files (R35).
@@ -23,11 +24,62 @@ pub(crate) enum Remark {
     Duplicate { start: Timestamp },
     /// A row starts before the last one (`SOURCE_ROW_DROPPED_MONOTONICITY`).
     OutOfOrder { start: Timestamp, last: Timestamp },
+    /// Of these there were more than are said one by one (`SOURCE_ROWS_SUPPRESSED`).
+    Suppressed { kind: Kind, withheld: Withheld },
     /// The source ends with an error (`SOURCE_FAILED`).
     SourceFailed { path: Option<Arc<str>>, row_group: Option<usize>, column: Option<String>, reason: String },
 }
 
+/// Remarks on rows that are counted together, in the order in which they are summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Failed(Reason),
+    OutOfOrder,
+    Duplicate,
+    Gap,
+}
+
+impl Kind {
+    /// The event of a remark of this kind.
+    const fn event(self) -> &'static str {
+        match self {
+            Kind::Failed(_) => "SOURCE_ROW_FAILED",
+            Kind::OutOfOrder => "SOURCE_ROW_DROPPED_MONOTONICITY",
+            Kind::Duplicate => "SOURCE_ROW_DROPPED_DUPLICATE",
+            Kind::Gap => "SOURCE_GAP_DETECTED",
+        }
+    }
+}
+
 impl Remark {
+    /// What it is counted with; `None` if it is not about rows, or no single remark.
+    pub(crate) const fn kind(&self) -> Option<Kind> {
+        match self {
+            Remark::Gap { .. } => Some(Kind::Gap),
+            Remark::Failed { reason, .. } => Some(Kind::Failed(*reason)),
+            Remark::Duplicate { .. } => Some(Kind::Duplicate),
+            Remark::OutOfOrder { .. } => Some(Kind::OutOfOrder),
+            Remark::FileOpen { .. }
+            | Remark::PartitionMissing { .. }
+            | Remark::Suppressed { .. }
+            | Remark::SourceFailed { .. } => None,
+        }
+    }
+
+    /// Start of the row that it is about, if it is about one that has a start.
+    pub(crate) const fn start(&self) -> Option<Timestamp> {
+        match self {
+            Remark::Failed { start, .. } => *start,
+            Remark::Gap { to: start, .. }
+            | Remark::Duplicate { start }
+            | Remark::OutOfOrder { start, .. } => Some(*start),
+            Remark::FileOpen { .. }
+            | Remark::PartitionMissing { .. }
+            | Remark::Suppressed { .. }
+            | Remark::SourceFailed { .. } => None,
+        }
+    }
+
     /// What is to be said of an error before it is yielded. Nothing, if it is not about data: a log that was not
     /// accepted, a configuration.
     ///
@@ -79,23 +131,38 @@ impl Remark {
             }
             Remark::Gap { missing, from, to } => {
                 let message = format!("{missing} bars are missing from {from} to {to}");
-                event(Level::Warn, "SOURCE_GAP_DETECTED", message, Some(*to))
+                event(Level::Warn, Kind::Gap.event(), message, Some(*to))
                     .with("missing", *missing)
                     .with("from", *from)
                     .with("to", *to)
             }
             Remark::Failed { start, reason } => {
-                event(Level::Warn, "SOURCE_ROW_FAILED", format!("row failed: {reason}"), *start)
+                event(Level::Warn, Kind::Failed(*reason).event(), format!("row failed: {reason}"), *start)
                     .with("reason", reason.as_str())
             }
             Remark::Duplicate { start } => {
                 let message = "row dropped: another with the same start came before it".to_owned();
-                event(Level::Warn, "SOURCE_ROW_DROPPED_DUPLICATE", message, Some(*start))
+                event(Level::Warn, Kind::Duplicate.event(), message, Some(*start))
             }
             Remark::OutOfOrder { start, last } => {
                 let message = format!("row dropped: it starts before the row at {last}");
-                event(Level::Warn, "SOURCE_ROW_DROPPED_MONOTONICITY", message, Some(*start))
-                    .with("last", *last)
+                event(Level::Warn, Kind::OutOfOrder.event(), message, Some(*start)).with("last", *last)
+            }
+            Remark::Suppressed { kind, withheld: Withheld { count, missing, span } } => {
+                let message = format!("{count} more of {} in this month, counted only", kind.event());
+                let last = span.map(|(_, last)| last);
+                let mut event = event(Level::Warn, "SOURCE_ROWS_SUPPRESSED", message, last)
+                    .with("event", kind.event())
+                    .with("count", *count);
+                match kind {
+                    Kind::Failed(reason) => event = event.with("reason", reason.as_str()),
+                    Kind::Gap => event = event.with("missing", *missing),
+                    Kind::OutOfOrder | Kind::Duplicate => {}
+                }
+                match span {
+                    Some((first, last)) => event.with("first", *first).with("last", *last),
+                    None => event,
+                }
             }
             Remark::SourceFailed { path, row_group, column, reason } => {
                 let mut event =
@@ -114,19 +181,18 @@ impl Remark {
         }
     }
 
-    /// Why a row is refused in strict mode, and its start; `None` if this is not about a bad row.
-    pub(crate) fn objection(&self) -> Option<(Option<Timestamp>, String)> {
+    /// Why a row is refused in strict mode; `None` if this is not about a bad row.
+    pub(crate) fn objection(&self) -> Option<String> {
         match self {
             Remark::FileOpen { .. }
             | Remark::PartitionMissing { .. }
             | Remark::Gap { .. }
+            | Remark::Suppressed { .. }
             | Remark::SourceFailed { .. } => None,
-            Remark::Failed { start, reason } => Some((*start, reason.to_string())),
-            Remark::Duplicate { start } => {
-                Some((Some(*start), "it has the start of the row emitted before it".to_owned()))
-            }
-            Remark::OutOfOrder { start, last } => {
-                Some((Some(*start), format!("it starts before the row emitted last, at {last}")))
+            Remark::Failed { reason, .. } => Some(reason.to_string()),
+            Remark::Duplicate { .. } => Some("it has the start of the row emitted before it".to_owned()),
+            Remark::OutOfOrder { last, .. } => {
+                Some(format!("it starts before the row emitted last, at {last}"))
             }
         }
     }

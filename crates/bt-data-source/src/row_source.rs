@@ -18,6 +18,9 @@ use crate::remark::Remark;
 /// Rows in a batch, unless set.
 const BATCH_ROWS: usize = 8192;
 
+/// Remarks on rows of one kind that are logged one by one in a month, unless set.
+const ROW_LOGS: u64 = 100;
+
 /// What can be set of any source.
 #[derive(Debug)]
 pub(crate) struct RowOptions {
@@ -25,6 +28,7 @@ pub(crate) struct RowOptions {
     pub(crate) range: Option<TimeRange>,
     pub(crate) strict: bool,
     pub(crate) batch_rows: usize,
+    pub(crate) row_logs: u64,
     pub(crate) outbox: Outbox,
     pub(crate) pacer: Pacer,
 }
@@ -36,6 +40,7 @@ impl RowOptions {
             range: None,
             strict: false,
             batch_rows: BATCH_ROWS,
+            row_logs: ROW_LOGS,
             outbox: Outbox::discard(),
             pacer: Pacer::default(),
         }
@@ -70,7 +75,7 @@ impl RowOptions {
 ///
 /// A thin shell: what becomes of a row is the [`Cutter`]'s to decide, where rows come from the units'.
 pub(crate) struct RowSource<U> {
-    /// Gone once ended, so that what it holds is free even if the stream is kept.
+    /// Gone at the end of the rows, so that what it holds is free even if the stream is kept.
     units: Option<U>,
     cutter: Cutter,
     outbox: Outbox,
@@ -84,9 +89,9 @@ pub(crate) struct RowSource<U> {
 ///    ┌────────────── spent ───────────────┐
 ///    ▼                                    │
 /// Pulling ──rows──────────────────────► Cutting ──batch──► handed on, still Cutting
-///    │  └──file──► Logging ──accepted──►  │  ▲
-///    │                ▲ └────accepted─────┼──┘
-///    │                └──────remark───────┤
+///    │  └──file, last words──► Logging    │  ▲
+///    │                           ▲ └accepted─┘
+///    │                           └─remark─┤
 ///    ├─────error──────► Failing ◄──error──┘
 ///    │                     └──accepted──┐
 ///    └────────────end────────────────► Done
@@ -107,10 +112,10 @@ enum State {
 
 impl<U: Units> RowSource<U> {
     pub(crate) fn new(units: U, options: RowOptions) -> Self {
-        let RowOptions { series, range, strict, batch_rows, outbox, pacer } = options;
+        let RowOptions { series, range, strict, batch_rows, row_logs, outbox, pacer } = options;
         RowSource {
             units: Some(units),
-            cutter: Cutter::new(series, strict, batch_rows),
+            cutter: Cutter::new(series, strict, batch_rows, row_logs),
             outbox,
             pacer,
             stats: StatsHandle::new(),
@@ -149,7 +154,6 @@ impl<U: Units> RowSource<U> {
                 item => {
                     if item.is_none() {
                         self.state = State::Done;
-                        self.units = None;
                     }
                     // A batch and the end show in the counters when they are seen.
                     self.stats.publish(self.cutter.stats());
@@ -172,9 +176,18 @@ impl<U: Units> RowSource<U> {
             match self.state {
                 State::Pulling => {
                     ready!(self.pacer.poll_ready(cx));
-                    let Some(units) = &mut self.units else { return Poll::Ready(None) };
-                    match ready!(units.poll_unit(cx)).transpose()? {
-                        None => return Poll::Ready(None),
+                    let unit = match &mut self.units {
+                        Some(units) => ready!(units.poll_unit(cx)).transpose()?,
+                        None => None,
+                    };
+                    match unit {
+                        None => {
+                            self.units = None;
+                            match self.cutter.settle() {
+                                Some(remark) => self.say(&remark),
+                                None => return Poll::Ready(None),
+                            }
+                        }
                         Some(Unit::Rows(chunk)) => {
                             self.cutter.load(chunk);
                             self.state = State::Cutting;
@@ -223,6 +236,9 @@ impl<U: Units> RowSource<U> {
         let units = self.units.take();
         let shown = |path: &Path| units.as_ref().and_then(|units| units.shown(path));
         if let Some(remark) = Remark::of_error(&error, shown) {
+            while let Some(owed) = self.cutter.settle() {
+                self.outbox.push(owed.to_event(self.cutter.series()));
+            }
             self.outbox.push(remark.to_event(self.cutter.series()));
         }
         self.state = State::Failing(error);

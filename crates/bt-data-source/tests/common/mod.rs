@@ -28,10 +28,20 @@ pub(crate) fn minutes(from: &str, count: i64) -> Vec<RawRow> {
 
 /// Writes rows to a file, in row groups of `group` rows.
 pub(crate) fn write(path: &Path, rows: &[RawRow], group: usize) {
+    write_cells(path, FieldKind::Timestamp, rows.iter().map(cells), group);
+}
+
+/// Writes rows as by [`cells`] to a file, with starts of this kind.
+pub(crate) fn write_cells(
+    path: &Path,
+    starts: FieldKind,
+    rows: impl IntoIterator<Item = [Cell<'static>; 8]>,
+    group: usize,
+) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let float = |name| Field::nullable(name, FieldKind::Float);
     let fields = [
-        Field::nullable("start_ms", FieldKind::Timestamp),
+        Field::nullable("start_ms", starts),
         float("open"),
         float("high"),
         float("low"),
@@ -43,24 +53,30 @@ pub(crate) fn write(path: &Path, rows: &[RawRow], group: usize) {
     let options = WriteOptions::default().with_row_group_rows(group).unwrap();
     let mut table = TableWriter::new(File::create(path).unwrap(), fields, options).unwrap();
     for row in rows {
-        let float = |number: f64| if number.is_nan() { Cell::Null } else { Cell::Float(number) };
-        let cells = [
-            row.start.map_or(Cell::Null, |start| Cell::Timestamp(Timestamp::from_nanos(start))),
-            float(row.open),
-            float(row.high),
-            float(row.low),
-            float(row.close),
-            float(row.volume),
-            match row.trades {
-                RawTrades::Unknown => Cell::Null,
-                RawTrades::Known(count) => Cell::Integer(count.into()),
-                RawTrades::Negative(count) => Cell::Integer(count.into()),
-            },
-            Cell::Bool(row.is_final),
-        ];
-        table.push(&cells).unwrap();
+        table.push(&row).unwrap();
     }
     table.finish().unwrap();
+}
+
+/// What stands in a file for a row. Null is written for a NaN, but not for a negative one.
+pub(crate) fn cells(row: &RawRow) -> [Cell<'static>; 8] {
+    let float = |number: f64| {
+        if number.is_nan() && number.is_sign_positive() { Cell::Null } else { Cell::Float(number) }
+    };
+    [
+        row.start.map_or(Cell::Null, |start| Cell::Timestamp(Timestamp::from_nanos(start))),
+        float(row.open),
+        float(row.high),
+        float(row.low),
+        float(row.close),
+        float(row.volume),
+        match row.trades {
+            RawTrades::Unknown => Cell::Null,
+            RawTrades::Known(count) => Cell::Integer(count.try_into().unwrap()),
+            RawTrades::Negative(count) => Cell::Integer(count),
+        },
+        Cell::Bool(row.is_final),
+    ]
 }
 
 /// Where the file of a month of [`series`] belongs, by the name of the month in it.

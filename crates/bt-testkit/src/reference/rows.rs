@@ -30,10 +30,10 @@ pub struct RawRow {
 pub enum RawTrades {
     /// Null, or no such column.
     Unknown,
-    /// A count.
-    Known(u32),
+    /// A count, at most `i64::MAX`.
+    Known(u64),
     /// A number below zero, which fails the row.
-    Negative(i32),
+    Negative(i64),
 }
 
 impl RawRow {
@@ -53,7 +53,6 @@ impl RawRow {
 
     /// The final row that a complete candle comes from.
     pub fn of(candle: &Candle) -> Self {
-        let trades = candle.trades.get().map(|n| u32::try_from(n).expect("test candles have few trades"));
         RawRow {
             start: Some(candle.start.as_nanos()),
             open: candle.open,
@@ -61,7 +60,7 @@ impl RawRow {
             low: candle.low,
             close: candle.close,
             volume: candle.volume,
-            trades: trades.map_or(RawTrades::Unknown, RawTrades::Known),
+            trades: candle.trades.get().map_or(RawTrades::Unknown, RawTrades::Known),
             is_final: true,
         }
     }
@@ -101,12 +100,14 @@ impl fmt::Debug for RawRow {
 }
 
 /// Why a row failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FailReason {
-    /// Its start is null or does not fit, or its end does not.
+    /// Its start is null or does not fit.
     Time,
     /// Its start is not on the grid of the timeframe.
     OffGrid,
+    /// Its end does not fit.
+    End,
     /// Null, NaN or infinite in one of the prices or the volume.
     NotANumber,
     /// `high < max(open, close)`.
@@ -211,8 +212,8 @@ fn check_row(checked: &mut CheckedRows, row: &RawRow, timeframe: Timeframe, rang
     if start.as_nanos() % timeframe.as_nanos() != 0 {
         return fail(checked, FailReason::OffGrid);
     }
-    if timeframe.end_of(start).is_none() {
-        return fail(checked, FailReason::Time);
+    if start.as_nanos().checked_add(timeframe.as_nanos()).is_none() {
+        return fail(checked, FailReason::End);
     }
     if let Some(reason) = row.fault() {
         return fail(checked, reason);
@@ -250,7 +251,7 @@ fn check_row(checked: &mut CheckedRows, row: &RawRow, timeframe: Timeframe, rang
         close: row.close,
         volume: row.volume,
         trades: match row.trades {
-            RawTrades::Known(count) => Trades::from(count),
+            RawTrades::Known(count) => Trades::new(count).expect("a count fits"),
             RawTrades::Unknown | RawTrades::Negative(_) => Trades::UNKNOWN,
         },
         partial: false,
