@@ -45,16 +45,18 @@ impl Admission {
         let step = self.series.timeframe().as_nanos();
         let mut rows = rows_in_step(starts, step);
         let last = starts[rows - 1];
-        // Where the last of them belongs, so do those before it.
-        match self.series.timeframe().end_of(last) {
-            Some(close) if last >= first && !self.is_past_end(last) => self.reached = close,
-            _ => {
-                let last_start =
-                    self.end.map_or(i64::MAX - step, |end| (end.as_nanos() - 1).min(i64::MAX - step));
-                rows = 1 + (last_start.abs_diff(first.as_nanos()) / step.unsigned_abs()) as usize;
-                self.reached = self.reached.saturating_add_nanos((rows as i64 - 1) * step);
-            }
+        // Where the last of them belongs, so do those before it; unless they went around the end of time.
+        let belongs = step.checked_mul(rows as i64 - 1).and_then(|length| first.checked_add_nanos(length))
+            == Some(last)
+            && self.series.timeframe().end_of(last).is_some()
+            && !self.is_past_end(last);
+        if !belongs {
+            let last_start =
+                self.end.map_or(i64::MAX - step, |end| (end.as_nanos() - 1).min(i64::MAX - step));
+            let fit = 1 + last_start.abs_diff(first.as_nanos()) / step.unsigned_abs();
+            rows = rows.min(usize::try_from(fit).unwrap_or(usize::MAX));
         }
+        self.reached = starts[rows - 1].saturating_add_nanos(step);
         self.next = Some(self.reached);
         Ok(rows)
     }

@@ -421,7 +421,7 @@ fn cases_hold_every_fate_and_every_log() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn r7_to_r10_rows_of_files_meet_the_fate_of_the_naive_checks(case in case()) {

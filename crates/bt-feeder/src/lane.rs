@@ -84,7 +84,7 @@ impl Lane {
     /// Takes the bar in hand out and looks at the next one.
     pub(crate) fn advance(&mut self) -> Option<Candle> {
         let candle = self.batch.as_ref()?.candle(self.row);
-        self.pass(1, candle.close);
+        self.pass(1, candle.start, candle.close);
         Some(candle)
     }
 
@@ -105,14 +105,13 @@ impl Lane {
         if let Some((columns, rows)) = self.bars(bars)
             && let Some(last) = rows.last()
         {
-            self.pass(bars, columns.close[last]);
+            self.pass(bars, columns.start[last], columns.close[last]);
         }
     }
 
-    fn pass(&mut self, bars: usize, last_close: f64) {
-        if let Head::Bar(close) = self.head {
-            self.frontier = close.saturating_add_nanos(bars as i64 * self.timeframe.as_nanos());
-        }
+    fn pass(&mut self, bars: usize, last: Timestamp, last_close: f64) {
+        let step = self.timeframe.as_nanos();
+        self.frontier = last.saturating_add_nanos(step).saturating_add_nanos(step);
         self.row += bars;
         self.last_close = Some(last_close);
         self.fills = 0;

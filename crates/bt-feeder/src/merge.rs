@@ -168,8 +168,9 @@ impl Merge {
 
     /// Appends frames in which every series has a bar. Nothing is entered in the agenda but what these leave.
     fn close_dense(&mut self, timeframe: Timeframe, frames: usize, block: &mut FrameBlock) -> usize {
-        let closes = (0..frames as i64).map(|n| self.at.saturating_add_nanos(n * timeframe.as_nanos()));
-        block.extend_dense(closes, self.lanes.iter().filter_map(|lane| lane.bars(frames)));
+        let step = timeframe.as_nanos();
+        let closes = std::iter::successors(Some(self.at), |close| Some(close.saturating_add_nanos(step)));
+        block.extend_dense(closes.take(frames), self.lanes.iter().filter_map(|lane| lane.bars(frames)));
         self.counts.frames += frames as u64;
         for (lane, (state, bars)) in self.lanes.iter_mut().zip(&mut self.counts.bars).enumerate() {
             *bars += frames as u64;

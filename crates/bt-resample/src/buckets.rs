@@ -98,7 +98,7 @@ impl Buckets {
             let whole = rows.start..rows.start + (sound - sound % self.ratio);
             if left == self.ratio && !whole.is_empty() {
                 rows.start = whole.end;
-                push_whole(columns, whole, self.ratio, (bar_start, self.target), out);
+                push_whole(columns, whole, self.ratio, out);
                 continue;
             }
             let part = rows.start..rows.end.min(rows.start.saturating_add(left));
@@ -124,6 +124,7 @@ impl Buckets {
     pub(crate) fn finish(&mut self, out: &mut Columns) {
         if let Some(Bucket { mut bar, inputs, .. }) = self.open.take() {
             bar.partial |= inputs < self.ratio;
+            bar.volume = held(bar.volume);
             if !bar.partial || self.policy == PartialPolicy::Emit {
                 out.push(bar);
             }
@@ -152,17 +153,10 @@ impl Buckets {
     }
 }
 
-/// Makes bars of `ratio` rows each, none of them partial; the first begins at `first.0`, and they are of `first.1`.
-fn push_whole(
-    columns: &Columns,
-    rows: Range<usize>,
-    ratio: usize,
-    (first, target): (Timestamp, Timeframe),
-    out: &mut Columns,
-) {
+/// Makes bars of `ratio` rows each, none of them partial; the first begins where its rows do, and so do all.
+fn push_whole(columns: &Columns, rows: Range<usize>, ratio: usize, out: &mut Columns) {
     let bars = rows.len() / ratio;
-    // Each bar ends where the last of its rows does, so none is beyond representable time.
-    out.start.extend((0..bars as i64).map(|bar| first.saturating_add_nanos(bar * target.as_nanos())));
+    out.start.extend(columns.start[rows.clone()].iter().step_by(ratio));
     out.open.extend(columns.open[rows.clone()].iter().step_by(ratio));
     out.close.extend(columns.close[rows.clone()].iter().skip(ratio - 1).step_by(ratio));
     out.partial.resize(out.partial.len() + bars, false);
@@ -178,7 +172,7 @@ fn push_whole(
         });
         out.high.push(high);
         out.low.push(low);
-        out.volume.push(volume);
+        out.volume.push(held(volume));
         out.trades.push(trades);
     }
 }
@@ -192,6 +186,11 @@ fn higher(so_far: f64, next: f64) -> f64 {
 
 fn lower(so_far: f64, next: f64) -> f64 {
     if next < so_far { next } else { so_far }
+}
+
+/// A sum of volumes, held at the largest number, so that a bar is one that R7 lets pass.
+fn held(volume: f64) -> f64 {
+    if volume > f64::MAX { f64::MAX } else { volume }
 }
 
 impl Bucket {

@@ -126,7 +126,7 @@ fn slot(s: &RefSeries, close: Timestamp, rules: FrameRules, fills: &mut u64) -> 
     *fills += 1;
     let price = previous.close;
     let candle = Candle {
-        start: start_of_bar_closing(s, close),
+        start: close.saturating_add_nanos(-s.series.timeframe().as_nanos()),
         open: price,
         high: price,
         low: price,
@@ -139,19 +139,16 @@ fn slot(s: &RefSeries, close: Timestamp, rules: FrameRules, fills: &mut u64) -> 
 }
 
 fn is_due(s: &RefSeries, close: Timestamp) -> bool {
-    is_on_grid(s, close) && s.declared_end.is_none_or(|end| start_of_bar_closing(s, close) < end)
+    let start = i128::from(close.as_nanos()) - i128::from(s.series.timeframe().as_nanos());
+    is_on_grid(s, close) && s.declared_end.is_none_or(|end| start < end.as_nanos().into())
 }
 
 fn is_on_grid(s: &RefSeries, close: Timestamp) -> bool {
     close.as_nanos() % s.series.timeframe().as_nanos() == 0
 }
 
-fn start_of_bar_closing(s: &RefSeries, close: Timestamp) -> Timestamp {
-    close.checked_add_nanos(-s.series.timeframe().as_nanos()).expect("test instants are far from the ends")
-}
-
 fn close_of(s: &RefSeries, bar: &Candle) -> Timestamp {
-    s.series.timeframe().end_of(bar.start).expect("test instants are far from the ends")
+    s.series.timeframe().end_of(bar.start).expect("a bar ends within time")
 }
 
 fn bar_at(s: &RefSeries, close: Timestamp) -> Option<Candle> {

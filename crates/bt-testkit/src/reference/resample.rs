@@ -45,6 +45,7 @@ fn bar(start: Timestamp, inputs: &[Candle], ratio: u64) -> Candle {
         bar.volume += input.volume;
         bar.trades = bar.trades.plus(input.trades);
     }
+    bar.volume = bar.volume.min(f64::MAX);
     bar.partial = inputs.len() as u64 != ratio || inputs.iter().any(|input| input.partial);
     bar
 }
