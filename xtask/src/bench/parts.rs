@@ -17,7 +17,7 @@ pub(super) struct Part {
     pub(super) ns: [f64; 3],
     /// What a pass goes through, candles or envelopes.
     pub(super) elements: Option<f64>,
-    /// Its page with plots, from `target/bench`, if there is one.
+    /// A link to its page with plots from where the report lies, if there is one.
     pub(super) page: Option<String>,
 }
 
@@ -82,7 +82,16 @@ fn read(directory: &Path) -> Option<Part> {
     let text = |name: &str| fs::read_to_string(directory.join("new").join(name)).ok();
     let part = Part::of(&text("estimates.json")?, &text("benchmark.json")?)?;
     let page = directory.join("report/index.html");
-    Some(Part { page: page.exists().then(|| page.display().to_string()), ..part })
+    Some(Part { page: page.exists().then(|| link(&page)), ..part })
+}
+
+/// Relative, unless builds are kept elsewhere than in `target`. Names of benches may have spaces, links may not.
+fn link(page: &Path) -> String {
+    let shown = match page.strip_prefix(root().join("target")) {
+        Ok(below) => format!("../{}", below.display()),
+        Err(_) => page.display().to_string(),
+    };
+    shown.replace(' ', "%20")
 }
 
 impl Part {
@@ -122,5 +131,15 @@ mod tests {
         let part = Part::of(&estimates("null"), r#"{"full_id": "a", "throughput": null}"#).unwrap();
         assert_eq!((part.ns[0], part.elements), (7.0, None));
         assert_eq!(Part::of("{}", description), None);
+    }
+
+    #[test]
+    fn pages_are_linked_from_where_the_report_lies() {
+        let page = "target/criterion/feeder/gaps and logs/8/report/index.html";
+        assert_eq!(link(&root().join(page)), "../criterion/feeder/gaps%20and%20logs/8/report/index.html");
+        assert_eq!(
+            link(Path::new("/builds/criterion/a/report/index.html")),
+            "/builds/criterion/a/report/index.html"
+        );
     }
 }
