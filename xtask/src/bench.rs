@@ -17,6 +17,7 @@ use crate::Outcome;
 use cases::{CASES, Case, Figure, Value};
 use figures::{Finding, Runs};
 use machine::Machine;
+pub(crate) use options::HELP;
 use options::Options;
 use programs::Lack;
 use report::Report;

@@ -15,32 +15,38 @@ struct Command {
     name: &'static str,
     arguments: &'static str,
     about: &'static str,
+    /// What each argument does, if that is not plain.
+    more: &'static str,
     run: fn(&[String]) -> Outcome,
 }
 
 const COMMANDS: [Command; 4] = [
     Command {
         name: "bench",
-        arguments: "[--filter TEXT] [--runs N] [--save NAME] [--against NAME] [--check] [--no-parts]",
-        about: "measure whole programs and parts, all or those whose name contains TEXT",
+        arguments: "[OPTIONS]",
+        about: "measure whole programs and parts, and hold them to their bars",
+        more: bench::HELP,
         run: bench::run,
     },
     Command {
         name: "ci",
         arguments: "",
         about: "run every check: what continuous integration runs",
+        more: "",
         run: ci::run,
     },
     Command {
         name: "soak",
         arguments: "[--runs N]",
         about: "end runs by signals and failures at random moments, N times each",
+        more: "",
         run: soak::run,
     },
     Command {
         name: "tidy",
         arguments: "",
         about: "prove the mechanical rules: layers, dependencies, house style, links",
+        more: "",
         run: tidy::run,
     },
 ];
@@ -65,6 +71,10 @@ fn dispatch(name: &str, arguments: &[String]) -> ExitCode {
         eprintln!("error: unknown command `{name}`\n\n{}", help());
         return ExitCode::from(2);
     };
+    if arguments.iter().any(|argument| matches!(argument.as_str(), "--help" | "-h")) {
+        println!("{}", command.help());
+        return ExitCode::SUCCESS;
+    }
     match (command.run)(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -74,12 +84,19 @@ fn dispatch(name: &str, arguments: &[String]) -> ExitCode {
     }
 }
 
+impl Command {
+    fn help(&self) -> String {
+        let Command { name, arguments, about, more, .. } = self;
+        format!("usage: cargo xtask {name} {arguments}\n\n{about}\n\n{more}").trim_end().to_owned()
+    }
+}
+
 fn help() -> String {
     let mut text = "usage: cargo xtask COMMAND\n\ncommands:".to_owned();
     for Command { name, arguments, about, .. } in COMMANDS {
         text += &format!("\n  {:<22} {about}", format!("{name} {arguments}"));
     }
-    text
+    text + "\n\n`cargo xtask COMMAND --help` says more of one."
 }
 
 #[cfg(test)]
@@ -90,6 +107,7 @@ mod tests {
     fn help_lists_every_command() {
         for Command { name, about, .. } in COMMANDS {
             assert!(help().contains(name) && help().contains(about));
+            assert_eq!(dispatch(name, &["--help".to_owned()]), ExitCode::SUCCESS);
         }
     }
 

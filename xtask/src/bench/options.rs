@@ -2,6 +2,19 @@
 
 use crate::command::Usage;
 
+/// What `--help` says.
+pub(crate) const HELP: &str = "options:
+  --filter TEXT   only figures and parts that have this text in their names
+  --runs N        so many turns of each program, 5 unless given
+  --save NAME     keep the report under a name
+  --against NAME  say what ratios and counts are to those of a report that was kept
+  --check         fail where a ratio or a count misses its bar, and name each
+  --no-figures    only the parts: the criterion benches
+  --no-parts      only the figures: whole programs and instructions
+
+The report is printed, and written to target/bench/report.md with links to plots, and to report.json. What is measured and
+how is in docs/benchmarks.md.";
+
 /// Interleaved runs, unless told otherwise.
 const RUNS: usize = 5;
 
@@ -17,14 +30,23 @@ pub(super) struct Options {
     pub(super) against: Option<String>,
     /// Fail if a bar is missed.
     pub(super) check: bool,
-    /// Run the criterion benches too.
+    /// Run whole programs, and count instructions.
+    pub(super) figures: bool,
+    /// Run the criterion benches.
     pub(super) parts: bool,
 }
 
 impl Options {
     pub(super) fn parse(arguments: &[String]) -> Result<Self, Usage> {
-        let mut options =
-            Options { filter: None, runs: RUNS, save: None, against: None, check: false, parts: true };
+        let mut options = Options {
+            filter: None,
+            runs: RUNS,
+            save: None,
+            against: None,
+            check: false,
+            figures: true,
+            parts: true,
+        };
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
             let mut value = |expected: &str| match words.next() {
@@ -42,21 +64,24 @@ impl Options {
                     })?;
                 }
                 "--check" => options.check = true,
+                "--no-figures" => options.figures = false,
                 "--no-parts" => options.parts = false,
                 _ => {
                     return Err(Usage::new(format!(
-                        "unexpected argument `{word}`, expected --filter TEXT, --runs N, --save NAME, --against NAME, \
-                         --check or --no-parts"
+                        "unexpected argument `{word}`, expected what --help lists"
                     )));
                 }
             }
+        }
+        if !options.figures && !options.parts {
+            return Err(Usage::new("--no-figures with --no-parts, expected one of them"));
         }
         Ok(options)
     }
 
     /// Whether a figure of this name is wanted.
     pub(super) fn wants(&self, name: &str) -> bool {
-        self.filter.as_deref().is_none_or(|filter| name.contains(filter))
+        self.figures && self.filter.as_deref().is_none_or(|filter| name.contains(filter))
     }
 }
 
@@ -86,10 +111,29 @@ mod tests {
         assert_eq!((options.save.as_deref(), options.against.as_deref()), (Some("a"), Some("b-1")));
         assert_eq!(parse("").unwrap().runs, RUNS);
         assert!(parse("").unwrap().wants("anything"));
-        for bad in
-            ["--filter", "--filter --check", "feeder", "--runs 0", "--runs x", "--save ../x", "--save .x"]
-        {
+        assert!(!parse("--no-figures").unwrap().wants("anything"));
+        for bad in [
+            "--filter",
+            "--filter --check",
+            "feeder",
+            "--runs 0",
+            "--runs x",
+            "--save ../x",
+            "--save .x",
+            "--no-figures --no-parts",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_help_speaks_of_is_taken() {
+        let spoken_of: Vec<_> = HELP.lines().filter_map(|line| line.strip_prefix("  --")).collect();
+        assert_eq!(spoken_of.len(), 7);
+        for line in spoken_of {
+            let (option, _) = line.split_once("  ").unwrap();
+            let given = format!("--{}", option.replace("TEXT", "x").replace("NAME", "x").replace('N', "1"));
+            assert!(parse(&given).is_ok(), "{given}");
         }
     }
 }
