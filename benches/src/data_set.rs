@@ -45,12 +45,32 @@ impl DataSet {
     /// # Errors
     /// As sources and builders have them.
     pub(crate) async fn feed(&self, target: Timeframe, logs: &Logs) -> Result<BarFeedBuilder, Error> {
-        let pool = ReadPool::builder().threads(self.threads).memory(self.memory).build()?;
+        self.feed_on(&self.pool()?, target, logs).await
+    }
+
+    /// A pool with the threads and the memory that were given.
+    ///
+    /// # Errors
+    /// As its builder has them.
+    pub(crate) fn pool(&self) -> Result<ReadPool, Error> {
+        Ok(ReadPool::builder().threads(self.threads).memory(self.memory).build()?)
+    }
+
+    /// Sources on this pool, resampled to `target` and lined up.
+    ///
+    /// # Errors
+    /// As sources and builders have them.
+    pub(crate) async fn feed_on(
+        &self,
+        pool: &ReadPool,
+        target: Timeframe,
+        logs: &Logs,
+    ) -> Result<BarFeedBuilder, Error> {
         let mut opening = Vec::new();
         for instrument in &self.instruments {
             let mut source = ParquetSource::builder(&self.root, instrument.at(Timeframe::MINUTE))
                 .range(self.range)
-                .pool(&pool)
+                .pool(pool)
                 .with_yield(TokioYield::new());
             if let Some(sink) = logs.sink("source")? {
                 source = source.log(sink);

@@ -1,5 +1,6 @@
 //! The programs of `examples/measure.rs`: what is measured as a whole, and what it is held against.
 
+mod dropped;
 mod feeds;
 mod parquet_crate;
 mod reference;
@@ -21,8 +22,9 @@ pub struct Told(BTreeMap<&'static str, f64>);
 type Program = fn(&mut Words) -> Result<Told, Error>;
 
 /// All of them, by name.
-const PROGRAMS: [(&str, Program); 11] = [
+const PROGRAMS: [(&str, Program); 12] = [
     ("bare", reference::bare),
+    ("dropped", dropped::dropped),
     ("engine", feeds::engine),
     ("first", feeds::first),
     ("frames", feeds::frames),
@@ -62,6 +64,14 @@ impl Told {
 
     fn with(mut self, name: &'static str, value: f64) -> Self {
         self.0.insert(name, value);
+        self
+    }
+
+    /// Adds up numbers of the same name.
+    fn plus(mut self, other: Told) -> Self {
+        for (name, value) in other.0 {
+            *self.0.entry(name).or_default() += value;
+        }
         self
     }
 

@@ -50,6 +50,8 @@ pub(super) enum Bar {
     Most(f64),
     /// Not less.
     Least(f64),
+    /// Nothing, in no run.
+    Never,
     /// Nothing is asked.
     Open,
 }
@@ -58,11 +60,15 @@ const fn ratio(of: &'static str, over: &'static str, number: &'static str) -> Va
     Value::Ratio { of, over, number }
 }
 
+const fn count(of: &'static str, number: &'static str, unit: &'static str) -> Value {
+    Value::Count { of, number, unit }
+}
+
 const fn figure(name: &'static str, value: Value, bar: Bar) -> Figure {
     Figure { name, value, bar }
 }
 
-use Bar::{Least, Most, Open};
+use Bar::{Least, Most, Never, Open};
 
 pub(super) const CASES: &[Case] = &[
     Case {
@@ -321,33 +327,29 @@ pub(super) const CASES: &[Case] = &[
             ("120", "watched bt frames --config {zstd-120}.toml --format none --memory 48MiB"),
         ],
         figures: &[
-            figure(
-                "12 months in 48 MiB, peak",
-                Value::Count { of: "12", number: "peak_mib", unit: "MiB" },
-                Most(72.0),
-            ),
-            figure(
-                "120 months in 48 MiB, peak",
-                Value::Count { of: "120", number: "peak_mib", unit: "MiB" },
-                Most(72.0),
-            ),
+            figure("12 months in 48 MiB, peak", count("12", "peak_mib", "MiB"), Most(72.0)),
+            figure("120 months in 48 MiB, peak", count("120", "peak_mib", "MiB"), Most(72.0)),
         ],
     },
     Case {
         name: "footprint/4096 series",
         programs: &[("wide", "watched bt frames --config {wide}.toml --format none --memory 512MiB")],
         figures: &[
-            figure(
-                "peak in 512 MiB",
-                Value::Count { of: "wide", number: "peak_mib", unit: "MiB" },
-                Most(640.0),
-            ),
-            figure("open files", Value::Count { of: "wide", number: "files", unit: "" }, Most(256.0)),
-            figure(
-                "threads beyond the cores",
-                Value::Count { of: "wide", number: "threads_beyond_cores", unit: "" },
-                Most(4.0),
-            ),
+            figure("peak in 512 MiB", count("wide", "peak_mib", "MiB"), Most(640.0)),
+            figure("open files", count("wide", "files", ""), Most(256.0)),
+            figure("threads beyond the cores", count("wide", "threads_beyond_cores", ""), Most(4.0)),
+        ],
+    },
+    Case {
+        name: "dropped feed",
+        programs: &[("dropped", "measure dropped data={many} to=2024-02-01 mib=64 times=20")],
+        figures: &[
+            figure("units of work started afterwards", count("dropped", "units_afterwards", ""), Never),
+            figure("tasks left", count("dropped", "tasks_left", ""), Never),
+            figure("sources left in the pool", count("dropped", "sources_left", ""), Never),
+            figure("bytes left reserved", count("dropped", "bytes_left", ""), Never),
+            figure("threads left", count("dropped", "threads_left", ""), Never),
+            figure("open files left", count("dropped", "files_left", ""), Never),
         ],
     },
 ];

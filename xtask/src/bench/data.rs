@@ -25,6 +25,7 @@ const SETS: &[Set] = &[
     written("snappy-12", "codec=snappy", "2025-01-01"),
     written("zstd-12", "codec=zstd", "2025-01-01"),
     written("zstd-120", "codec=zstd months=120", "2034-01-01"),
+    written("many", "codec=zstd series=64 months=1 group=1024", "2024-02-01"),
     written("wide", "codec=zstd series=4096 months=1 group=1024", "2024-02-01"),
     rewritten("pyarrow-snappy", "pyarrow", "snappy"),
     rewritten("pyarrow-zstd", "pyarrow", "zstd"),

@@ -47,10 +47,11 @@ impl Spread {
 }
 
 impl Bar {
-    pub(super) fn is_met(self, value: f64) -> Option<bool> {
+    pub(super) fn is_met(self, Spread { median, most, .. }: Spread) -> Option<bool> {
         match self {
-            Bar::Most(most) => Some(value <= most),
-            Bar::Least(least) => Some(value >= least),
+            Bar::Most(bar) => Some(median <= bar),
+            Bar::Least(bar) => Some(median >= bar),
+            Bar::Never => Some(most <= 0.0),
             Bar::Open => None,
         }
     }
@@ -59,6 +60,7 @@ impl Bar {
         match self {
             Bar::Most(most) => Some(format!("≤ {most}")),
             Bar::Least(least) => Some(format!("≥ {least}")),
+            Bar::Never => Some("0 in every run".to_owned()),
             Bar::Open => None,
         }
     }
@@ -126,7 +128,7 @@ impl Finding {
     /// What these values amount to.
     pub(super) fn of_values(case: &str, figure: &Figure, values: Vec<f64>) -> Self {
         let (runs, measured) = (values.len(), Spread::of(values));
-        let met = measured.and_then(|spread| figure.bar.is_met(spread.median));
+        let met = measured.and_then(|spread| figure.bar.is_met(spread));
         let why = measured.is_none().then(|| "no program told of it".to_owned());
         Finding { measured, runs, met, why, ..Finding::empty(case, figure) }
     }
@@ -173,6 +175,14 @@ mod tests {
         let later = Value::Later { of: "a", than: "b", number: "cpu_s" };
         let found = finding(&[3.0], &[1.0], later, Bar::Most(1.0));
         assert_eq!((found.measured.unwrap().median, found.met, found.misses()), (2.0, Some(false), false));
+    }
+
+    #[test]
+    fn what_is_never_to_be_fails_by_a_single_run() {
+        let left = Value::Count { of: "a", number: "cpu_s", unit: "" };
+        let found = finding(&[0.0, 0.0, 1.0], &[0.0; 3], left, Bar::Never);
+        assert_eq!((found.measured.unwrap().median, found.misses()), (0.0, true));
+        assert_eq!(finding(&[0.0; 3], &[0.0; 3], left, Bar::Never).met, Some(true));
     }
 
     #[test]

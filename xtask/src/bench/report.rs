@@ -75,7 +75,8 @@ impl Report {
         let rows = self.figures.iter().filter(|figure| figure.checked).filter_map(|now| {
             let then = before.figures.iter().find(|then| then.name == now.name)?;
             let (a, b) = (now.measured?.median, then.measured?.median);
-            Some([now.name.clone(), number(a), number(b), format!("{:.3}", a / b)])
+            let ratio = if b == 0.0 { String::new() } else { format!("{:.3}", a / b) };
+            Some([now.name.clone(), number(a), number(b), ratio])
         });
         table(&mut text, &["figure", "now", "then", "now over then"], rows);
         print!("{text}");
@@ -94,7 +95,9 @@ impl Report {
 }
 
 fn miss(figure: &Finding) -> String {
-    let value = figure.measured.map_or_else(String::new, |spread| number(spread.median));
+    let value = figure.measured.map_or_else(String::new, |Spread { median, least, most }| {
+        format!("{} ({} to {})", number(median), number(least), number(most))
+    });
     format!("{} is {value}, expected {}", figure.name, figure.bar.as_deref().unwrap_or_default())
 }
 
@@ -134,7 +137,8 @@ fn number(value: f64) -> String {
         size if size >= 100.0 => 0,
         size if size >= 10.0 => 1,
         size if size >= 1.0 => 2,
-        _ => 3,
+        size if size > 0.0 => 3,
+        _ => 0,
     };
     format!("{value:.digits$}")
 }
@@ -195,7 +199,7 @@ mod tests {
     #[test]
     fn a_check_fails_and_names_what_missed_unless_it_is_a_time() {
         let error = report(Some(1.5), Some(false), true).check().unwrap_err();
-        assert_eq!(error.to_string(), "missed: whole: cpu is 1.50, expected ≤ 1.35");
+        assert_eq!(error.to_string(), "missed: whole: cpu is 1.50 (1.00 to 2.00), expected ≤ 1.35");
         assert!(report(Some(1.5), Some(false), false).check().is_ok());
         assert!(report(Some(1.2), Some(true), true).check().is_ok());
         assert!(report(None, None, true).check().is_ok());
