@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use bt_core::{
-    Admission, Candle, CandleBatch, Columns, EmptyReason, FillReason, Series, Slot, SourceError, Timeframe,
-    Timestamp, Trades,
+    Admission, Candle, CandleBatch, Columns, EmptyReason, FillReason, Pacer, Series, Slot, SourceError,
+    Timeframe, Timestamp, Trades,
 };
 
 use crate::Fill;
@@ -154,7 +154,9 @@ impl Lane {
             self.head = Head::Waiting(self.frontier);
             return;
         };
-        self.head = match self.admission.admit(&batch.starts()[self.row..]) {
+        // No more than one poll may look at, however large the batch is (R36).
+        let rows = self.row..batch.len().min(self.row + Pacer::LIMIT);
+        self.head = match self.admission.admit(&batch.starts()[rows]) {
             Ok(rows) => {
                 self.sound = self.row + rows;
                 // Where its timeframe begins once more; representable, or it had been refused.

@@ -255,7 +255,10 @@ impl State {
         self.peak = self.peak.max(self.reserved);
         self.started += 1;
         let wanted = unit.rows().div_ceil(reading.chunk_rows);
-        let buffers = self.free.split_off(self.free.len().saturating_sub(wanted));
+        // Bytes are counted by rows: in a buffer that is much larger, a few of them would hold far more (R37).
+        let most = 2 * unit.rows().min(reading.chunk_rows);
+        let fits = |columns: &mut Columns| columns.start.capacity() <= most;
+        let buffers: Vec<Columns> = self.free.extract_if(.., fits).take(wanted).collect();
         self.free_rows -= buffers.iter().map(|columns| columns.start.capacity()).sum::<usize>();
         self.queue(id);
         Some(Work::Unit(Job { id, reading, unit, plan, buffers }))
@@ -425,6 +428,20 @@ mod tests {
 
     fn poll(state: &mut State, id: Id) -> Polled {
         state.poll(id, &Context::from_waker(noop_waker_ref())).0
+    }
+
+    #[test]
+    fn r37_a_few_rows_are_not_put_into_a_large_buffer() {
+        let mut state = State::new(1 << 30, false, 1);
+        state.register(reading(0, 9));
+        for rows in [8192, 150, 201, 100] {
+            state.give_back(Columns { start: Vec::with_capacity(rows), ..Columns::default() });
+        }
+        let job = job(&mut state).unwrap();
+        let capacities: Vec<usize> = job.buffers.iter().map(|columns| columns.start.capacity()).collect();
+        assert_eq!((job.unit.rows(), capacities), (100, vec![150]));
+        let left: Vec<usize> = state.free.iter().map(|columns| columns.start.capacity()).collect();
+        assert_eq!((left, state.free_rows), (vec![8192, 201, 100], 8493));
     }
 
     #[test]
