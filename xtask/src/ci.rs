@@ -24,6 +24,7 @@ const ALONE: [&[&str]; 9] = [
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     no_arguments(arguments)?;
     step("tidy", || crate::tidy::run(&[]))?;
+    step("supply", || crate::supply::run(&[]))?;
     for command in checks() {
         step(&shown(&command), || run_command(command))?;
     }

@@ -4,6 +4,7 @@ mod bench;
 mod ci;
 mod command;
 mod soak;
+mod supply;
 mod tidy;
 
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ struct Command {
     run: fn(&[String]) -> Outcome,
 }
 
-const COMMANDS: [Command; 4] = [
+const COMMANDS: [Command; 5] = [
     Command {
         name: "bench",
         arguments: "[OPTIONS]",
@@ -41,6 +42,12 @@ const COMMANDS: [Command; 4] = [
         about: "end runs by signals and failures at random moments, N times each",
         more: "",
         run: soak::run,
+    },
+    Command {
+        name: "supply",
+        arguments: "",
+        about: "hold what the build takes in against deny.toml: licences, sources, duplicates, features",
+        run: supply::run,
     },
     Command {
         name: "tidy",

@@ -19,11 +19,10 @@ use files::{Tree, load};
 type Rule = fn(&Tree) -> Vec<Finding>;
 
 /// Every rule, by name.
-const RULES: [(&str, Rule); 24] = [
+const RULES: [(&str, Rule); 23] = [
     ("layers", crates::layers),
     ("allowed dependencies", crates::allowed),
     ("test kit only in tests", crates::test_kit),
-    ("arrow2 without compute", crates::arrow2_features),
     ("inherited manifests", manifests::inherited),
     ("dependency versions in the root", manifests::versions),
     ("unsafe forbidden", manifests::unsafe_forbidden),

@@ -89,14 +89,6 @@ pub(super) fn test_kit(tree: &Tree) -> Vec<Finding> {
     })
 }
 
-/// Of arrow2 only the half that reads and writes files is used.
-pub(super) fn arrow2_features(tree: &Tree) -> Vec<Finding> {
-    find(&tree.members, |_, dependency| {
-        let computes = dependency.features.iter().any(|f| f.starts_with("compute") || f == "full");
-        (dependency.name == "arrow2" && computes).then_some("no `compute_*` feature")
-    })
-}
-
 fn find<'a>(
     members: impl IntoIterator<Item = &'a Member>,
     rule: impl Fn(&Member, &Dependency) -> Option<&'static str>,
@@ -145,13 +137,5 @@ mod tests {
     fn the_test_kit_is_for_tests() {
         assert_eq!(test_kit(&member("bt-cli", &[("bt-testkit", None)])).len(), 1);
         assert_eq!(test_kit(&member("bt-cli", &[("bt-testkit", DEV)])), []);
-    }
-
-    #[test]
-    fn arrow2_does_not_compute() {
-        let mut tree = member("bt-data-source", &[("arrow2", None)]);
-        assert_eq!(arrow2_features(&tree), []);
-        tree.members[0].dependencies[0].features = vec!["io_parquet".into(), "compute_cast".into()];
-        assert_eq!(arrow2_features(&tree).len(), 1);
     }
 }

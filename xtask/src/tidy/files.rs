@@ -42,8 +42,6 @@ pub(super) struct Dependency {
     pub(super) name: String,
     /// `dev`, `build` or, for a normal one, nothing.
     pub(super) kind: Option<String>,
-    #[serde(default)]
-    pub(super) features: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -146,11 +144,7 @@ pub(super) mod scripted {
     pub(crate) fn member(name: &str, dependencies: &[(&str, Option<&str>)]) -> Tree {
         let dependencies = dependencies
             .iter()
-            .map(|(name, kind)| Dependency {
-                name: (*name).into(),
-                kind: kind.map(str::to_owned),
-                features: Vec::new(),
-            })
+            .map(|(name, kind)| Dependency { name: (*name).into(), kind: kind.map(str::to_owned) })
             .collect();
         let manifest = format!("crates/{name}/Cargo.toml");
         let member = Member { name: name.into(), manifest, text: String::new(), dependencies };
