@@ -5,8 +5,8 @@ use std::path::Path;
 
 use bt_core::{Columns, SourceError, TimeRange};
 
-use crate::ColumnNames;
 use crate::decode::{self, FilePlan, RawChunk, Scratch, Slice};
+use crate::limits::Terms;
 use crate::pool::SLICE_ROWS;
 
 /// Rows of a chunk, as sources have them unless set otherwise.
@@ -15,7 +15,7 @@ const CHUNK_ROWS: usize = 8192;
 /// Decodes the columns that a source reads, into buffers that it uses again. It checks no row.
 #[derive(Debug, Default)]
 pub struct BareDecoder {
-    names: ColumnNames,
+    terms: Terms,
     scratch: Scratch,
     buffers: Vec<Columns>,
 }
@@ -34,7 +34,7 @@ impl BareDecoder {
     ) -> Result<(), SourceError> {
         let mut file =
             File::open(path).map_err(|source| SourceError::Io { path: path.to_path_buf(), source })?;
-        let plan = FilePlan::read(&mut file, &self.names).map_err(|error| error.at(path))?;
+        let plan = FilePlan::read(&mut file, &self.terms).map_err(|error| error.at(path))?;
         for group in 0..plan.groups().min(groups) {
             let rows = plan.group_rows(group);
             for first in (0..rows).step_by(SLICE_ROWS) {

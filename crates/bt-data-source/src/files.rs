@@ -1,6 +1,5 @@
 //! Files of candles: what is known of them before any row is read, and how they are opened again.
 
-use std::any::Any;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,8 +9,8 @@ use std::time::SystemTime;
 
 use bt_core::SourceError;
 
-use crate::ColumnNames;
-use crate::decode::FilePlan;
+use crate::decode::{FilePlan, panic_message};
+use crate::limits::Terms;
 
 /// What a source reads, in order.
 #[derive(Debug)]
@@ -53,9 +52,9 @@ impl FileInfo {
     ///
     /// # Errors
     /// A file that cannot be read, is corrupt, or has not the columns that are wanted.
-    pub(crate) fn inspect(path: PathBuf, shown: Arc<str>, names: &ColumnNames) -> Result<Self, SourceError> {
+    pub(crate) fn inspect(path: PathBuf, shown: Arc<str>, terms: &Terms) -> Result<Self, SourceError> {
         let (mut file, stamp) = open(&path)?;
-        let plan = guarded(&path, || FilePlan::read(&mut file, names).map_err(|error| error.at(&path)))?;
+        let plan = guarded(&path, || FilePlan::read(&mut file, terms).map_err(|error| error.at(&path)))?;
         let groups: Box<[u32]> = (0..plan.groups()).map(|group| plan.group_rows(group) as u32).collect();
         let transient = (0..plan.groups()).map(|group| plan.transient_bytes(group) as u64).max().unwrap_or(0);
         tracing::debug!(path = %path.display(), rows = plan.rows(), groups = groups.len(), "footer read");
@@ -85,8 +84,8 @@ impl FileInfo {
     ///
     /// # Errors
     /// As [`inspect`](FileInfo::inspect), and if the file is no longer the one that was inspected.
-    pub(crate) fn plan(&self, file: &mut File, names: &ColumnNames) -> Result<FilePlan, SourceError> {
-        let plan = FilePlan::read(file, names).map_err(|error| error.at(&self.path))?;
+    pub(crate) fn plan(&self, file: &mut File, terms: &Terms) -> Result<FilePlan, SourceError> {
+        let plan = FilePlan::read(file, terms).map_err(|error| error.at(&self.path))?;
         let same = plan.groups() == self.groups.len()
             && self.groups.iter().enumerate().all(|(group, rows)| plan.group_rows(group) == *rows as usize);
         if same { Ok(plan) } else { Err(self.changed()) }
@@ -126,7 +125,7 @@ pub(crate) fn guarded<T>(
 ) -> Result<T, SourceError> {
     // What a decoder had in hand when it panicked is thrown away by whoever called it.
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
-        let reason = format!("the decoder panicked: {}", message(&*panic));
+        let reason = format!("the decoder panicked: {}", panic_message(&*panic));
         Err(SourceError::Corrupt { path: path.to_path_buf(), row_group: None, column: None, reason })
     })
 }
@@ -137,15 +136,8 @@ pub(crate) fn guarded_around<T>(
     work: impl FnOnce() -> Result<T, SourceError>,
 ) -> Result<T, SourceError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let source = io::Error::other(format!("the thread that read it panicked: {}", message(&*panic)));
+        let source =
+            io::Error::other(format!("the thread that read it panicked: {}", panic_message(&*panic)));
         Err(SourceError::Io { path: path.to_path_buf(), source })
     })
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => text,
-        (None, Some(text)) => text,
-        (None, None) => "no message",
-    }
 }

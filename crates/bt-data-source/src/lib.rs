@@ -53,6 +53,8 @@ mod files;
 #[cfg(any(feature = "parquet", feature = "synth"))]
 mod layout;
 #[cfg(feature = "parquet")]
+mod limits;
+#[cfg(feature = "parquet")]
 mod listing;
 mod memory;
 #[cfg(feature = "parquet")]
@@ -71,6 +73,8 @@ mod write;
 pub use columns::ColumnNames;
 #[cfg(feature = "write")]
 pub use compression::Compression;
+#[cfg(feature = "parquet")]
+pub use limits::Limits;
 #[cfg(feature = "parquet")]
 pub use listing::MissingPolicy;
 pub use memory::{MemoryBuilder, MemorySource};

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bt_core::{ConfigError, LogSink, Series, SourceError, TimeRange, Yield};
 
-use crate::ColumnNames;
 use crate::files::{Entry, FileInfo};
+use crate::limits::Terms;
 use crate::listing::{self, Listed, MissingPolicy};
 use crate::pool::{PoolUnits, ReadPool, Reading};
 use crate::row_source::{RowOptions, RowSource, impl_source};
+use crate::{ColumnNames, Limits};
 
 /// A source of the candles in Parquet files.
 ///
@@ -49,7 +50,7 @@ impl_source!(ParquetSource, rows);
 pub struct ParquetBuilder {
     origin: Origin,
     missing: MissingPolicy,
-    columns: ColumnNames,
+    terms: Terms,
     pool: Option<ReadPool>,
     options: RowOptions,
 }
@@ -77,7 +78,7 @@ impl ParquetBuilder {
         ParquetBuilder {
             origin,
             missing: MissingPolicy::default(),
-            columns: ColumnNames::default(),
+            terms: Terms::default(),
             pool: None,
             options: RowOptions::new(series),
         }
@@ -97,7 +98,20 @@ impl ParquetBuilder {
 
     /// Sets what the columns are called.
     pub fn columns(mut self, names: ColumnNames) -> Self {
-        self.columns = names;
+        self.terms.names = names;
+        self
+    }
+
+    /// Sets the most that a file may claim of its parts.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.terms.limits = limits;
+        self
+    }
+
+    /// Makes a page without a checksum an error that names the file and the column. Unless set, checksums are
+    /// verified where there are any. (pyarrow writes them with `write_page_checksum=True`.)
+    pub fn require_checksums(mut self, require: bool) -> Self {
+        self.terms.checksums = require;
         self
     }
 
@@ -151,7 +165,7 @@ impl ParquetBuilder {
     /// # Cancel safety
     /// Dropping the future withdraws the work that no thread has begun.
     pub async fn open(self) -> Result<ParquetSource, SourceError> {
-        let ParquetBuilder { origin, missing, columns, pool, options } = self;
+        let ParquetBuilder { origin, missing, terms, pool, options } = self;
         options.check()?;
         let pool = match pool {
             Some(pool) => pool,
@@ -172,9 +186,9 @@ impl ParquetBuilder {
                 pool.offload(list).await?
             }
         };
-        let entries = inspect(&pool, &root, listed, &columns).await?;
+        let entries = inspect(&pool, &root, listed, &terms).await?;
         let chunk_rows = options.batch_rows.clamp(LEAST_CHUNK_ROWS, MOST_CHUNK_ROWS);
-        let reading = Reading { entries, names: columns, rules: options.rules(), chunk_rows };
+        let reading = Reading { entries, terms, rules: options.rules(), chunk_rows };
         Ok(ParquetSource { rows: RowSource::new(pool.register(reading), options) })
     }
 }
@@ -184,19 +198,19 @@ async fn inspect(
     pool: &ReadPool,
     root: &Path,
     listed: Vec<Listed>,
-    names: &ColumnNames,
+    terms: &Terms,
 ) -> Result<Vec<Entry>, SourceError> {
     let mut parts = Vec::new();
     let mut listed = listed.into_iter().peekable();
     while listed.peek().is_some() {
         let part: Vec<_> = listed.by_ref().take(FOOTERS).collect();
-        let (root, names) = (root.to_path_buf(), names.clone());
+        let (root, terms) = (root.to_path_buf(), terms.clone());
         parts.push(pool.offload(move || {
             part.into_iter()
                 .map(|listed| match listed {
                     Listed::File(path) => {
                         let shown = shown(&root, &path);
-                        Ok(Entry::File(FileInfo::inspect(path, shown, &names)?))
+                        Ok(Entry::File(FileInfo::inspect(path, shown, &terms)?))
                     }
                     Listed::Missing { month, path } => {
                         Ok(Entry::Missing { month: month.to_string(), shown: shown(&root, &path) })

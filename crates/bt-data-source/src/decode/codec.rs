@@ -16,8 +16,8 @@ pub(crate) enum Codec {
     None,
     Snappy,
     Gzip,
-    /// LZ4 in Hadoop's frames or, from some writers, without any.
-    Lz4Hadoop,
+    /// LZ4 in Hadoop's frames or, from some writers, in LZ4's own or in none.
+    Lz4Old,
     Zstd,
     Lz4,
 }
@@ -28,7 +28,7 @@ impl Codec {
             0 => return Ok(Codec::None),
             1 => return Ok(Codec::Snappy),
             2 => return Ok(Codec::Gzip),
-            5 => return Ok(Codec::Lz4Hadoop),
+            5 => return Ok(Codec::Lz4Old),
             6 => return Ok(Codec::Zstd),
             7 => return Ok(Codec::Lz4),
             3 => "LZO",
@@ -41,13 +41,30 @@ impl Codec {
     }
 }
 
+impl Codec {
+    /// More than what one compressed byte can become: keeps a small page from claiming a large buffer.
+    pub(super) fn most_from_a_byte(self) -> usize {
+        match self {
+            Codec::None => 1,
+            // A copy of 64 bytes takes three.
+            Codec::Snappy => 32,
+            // A match of 258 bytes takes two bits.
+            Codec::Gzip => 1040,
+            // The length of a match grows by 255 a byte.
+            Codec::Lz4Old | Codec::Lz4 => 256,
+            // A block of 128 KiB that repeats a byte takes four.
+            Codec::Zstd => 32 << 10,
+        }
+    }
+}
+
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Codec::None => "none",
             Codec::Snappy => "snappy",
             Codec::Gzip => "gzip",
-            Codec::Lz4Hadoop | Codec::Lz4 => "lz4",
+            Codec::Lz4Old | Codec::Lz4 => "lz4",
             Codec::Zstd => "zstd",
         })
     }
@@ -89,10 +106,7 @@ impl Decompressor {
                 output.len() + more
             }
             Codec::Lz4 => lz4_flex::block::decompress_into(input, output).map_err(|e| broken(codec, e))?,
-            Codec::Lz4Hadoop => match hadoop(input, output) {
-                Some(filled) => filled,
-                None => lz4_flex::block::decompress_into(input, output).map_err(|e| broken(codec, e))?,
-            },
+            Codec::Lz4Old => lz4_old(input, output)?,
         };
         match filled == output.len() {
             true => Ok(()),
@@ -133,20 +147,44 @@ fn broken(codec: Codec, error: impl fmt::Display) -> Fault {
     corrupt(format_args!("a page cannot be decompressed ({codec}): {error}"))
 }
 
-/// Hadoop's frames: decompressed and compressed length as big-endian u32, then a block. `None` if it is not that.
+/// What writers have put under the name LZ4: Hadoop's frames, LZ4's own frames, or a bare block.
+fn lz4_old(input: &[u8], output: &mut [u8]) -> Result<usize, Fault> {
+    const FRAME: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
+
+    if let Some(filled) = hadoop(input, output) {
+        return Ok(filled);
+    }
+    if input.starts_with(&FRAME) {
+        let mut stream = lz4_flex::frame::FrameDecoder::new(input);
+        stream.read_exact(output).map_err(|e| broken(Codec::Lz4Old, e))?;
+        let more = stream.read(&mut [0]).map_err(|e| broken(Codec::Lz4Old, e))?;
+        return Ok(output.len() + more);
+    }
+    lz4_flex::block::decompress_into(input, output).map_err(|e| broken(Codec::Lz4Old, e))
+}
+
+/// Hadoop's frames: the decompressed length, then blocks until that is reached, each after its compressed length.
+/// Both as big-endian u32. `None` if it is not that.
 fn hadoop(mut input: &[u8], output: &mut [u8]) -> Option<usize> {
+    fn length<'a>(input: &mut &'a [u8]) -> Option<usize> {
+        let (length, rest) = input.split_first_chunk::<4>()?;
+        *input = rest;
+        Some(u32::from_be_bytes(*length) as usize)
+    }
+
     let mut filled = 0;
     while !input.is_empty() {
-        let (raw, rest) = input.split_first_chunk::<4>()?;
-        let (packed, rest) = rest.split_first_chunk::<4>()?;
-        let (raw, packed) = (u32::from_be_bytes(*raw) as usize, u32::from_be_bytes(*packed) as usize);
-        let (block, rest) = rest.split_at_checked(packed)?;
-        let target = output.get_mut(filled..)?.get_mut(..raw)?;
-        if lz4_flex::block::decompress_into(block, target).ok()? != raw {
-            return None;
+        let end = filled + length(&mut input)?;
+        loop {
+            let packed = length(&mut input)?;
+            let (block, rest) = input.split_at_checked(packed)?;
+            let target = output.get_mut(filled..end)?;
+            filled += lz4_flex::block::decompress_into(block, target).ok()?;
+            input = rest;
+            if filled == end {
+                break;
+            }
         }
-        filled += raw;
-        input = rest;
     }
     Some(filled)
 }

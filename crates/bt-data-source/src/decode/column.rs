@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::codec::{Codec, Decompressor};
 use super::error::{Fault, corrupt, unsupported};
-use super::pages::{Content, Header, Layout, PageStream, RawBuffer};
+use super::pages::{Content, Header, Layout, PageRules, PageStream, RawBuffer};
 use super::plan::{ChunkPlan, ColumnPlan, most_page_bytes};
 use super::rle::{BLOCK, Block, Hybrid, Span};
 use super::values::{Encoding, Kind, Source, Values};
@@ -35,6 +35,15 @@ impl Buffers {
     pub(super) fn bytes(&self) -> usize {
         self.raw.bytes().len() + self.page.capacity() + size_of_val(&*self.block)
     }
+}
+
+/// A column of a row group, as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stored<'a> {
+    pub(super) column: &'a ColumnPlan,
+    pub(super) chunk: &'a ChunkPlan,
+    pub(super) rows: usize,
+    pub(super) rules: PageRules,
 }
 
 /// A position in a column of a row group.
@@ -90,8 +99,7 @@ impl Part {
 impl<'a, R: Read + Seek, K: Kind> ColumnReader<'a, R, K> {
     pub(super) fn open(
         reader: &'a mut R,
-        (column, chunk): (&ColumnPlan, &ChunkPlan),
-        rows: usize,
+        Stored { column, chunk, rows, rules }: Stored<'_>,
         kind: K,
         buffers: &'a mut Buffers,
         dictionary: &'a mut Vec<K::Out>,
@@ -99,7 +107,7 @@ impl<'a, R: Read + Seek, K: Kind> ColumnReader<'a, R, K> {
         let Buffers { raw, page, decompressor, block } = buffers;
         dictionary.clear();
         Ok(ColumnReader {
-            stream: PageStream::new(reader, raw, chunk.offset, chunk.compressed)?,
+            stream: PageStream::new(reader, raw, chunk.offset, chunk.compressed, rules)?,
             codec: chunk.codec,
             nullable: column.nullable,
             kind,
@@ -362,6 +370,13 @@ impl<'a, R: Read + Seek, K: Kind> ColumnReader<'a, R, K> {
                     Err(corrupt(format_args!("a page has {} bytes, its header says {length}", input.len())))
                 }
             };
+        }
+        let most = input.len().saturating_mul(codec.most_from_a_byte());
+        if length > most {
+            let size = input.len();
+            return Err(corrupt(format_args!(
+                "a page of {size} bytes ({codec}) is said to decompress to {length}, expected {most} at most"
+            )));
         }
         if self.decompressed.len() < length {
             self.decompressed.resize(length, 0);

@@ -1,5 +1,6 @@
 //! What can be wrong with a file, before it is known which file it is.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -79,6 +80,15 @@ pub(super) fn corrupt(reason: impl fmt::Display) -> Fault {
 /// A fault of the choice of file.
 pub(super) fn unsupported(reason: impl fmt::Display) -> Fault {
     Fault::Unsupported(reason.to_string())
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text,
+        (None, None) => "no message",
+    }
 }
 
 fn in_group(group: &Option<usize>) -> String {

@@ -6,9 +6,9 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::MAX_FOOTER_BYTES;
 use super::error::{Fault, corrupt, unsupported};
 use super::thrift::{Cursor, Wire};
+use super::{MAX_FOOTER_BYTES, MAX_ROW_GROUPS};
 
 const MAGIC: &[u8; 4] = b"PAR1";
 const ENCRYPTED_MAGIC: &[u8; 4] = b"PARE";
@@ -174,6 +174,11 @@ impl<'a> Parts<'a> {
     ) -> Result<(), Fault> {
         let mut c = self.row_groups;
         let (_, groups) = c.list()?;
+        if groups > MAX_ROW_GROUPS {
+            return Err(corrupt(format_args!(
+                "the file is said to have {groups} row groups, expected {MAX_ROW_GROUPS} at most"
+            )));
+        }
         for group in 0..groups {
             let mut rows = None;
             let mut chunks: Vec<Chunk> = wanted.iter().map(|_| Chunk::default()).collect();

@@ -5,8 +5,9 @@
 //! reads, nor allocates by a number that it has not checked.
 //!
 //! - Files are read front to back in blocks; nothing is kept but one page and its dictionary.
-//! - Every number in a file is a claim. It is held against the length of the file, the number of rows and the
-//!   limits below before anything is allocated by it.
+//! - Every number in a file is a claim. It is held against the length of the file, the number of rows and
+//!   [`Limits`](crate::Limits) before anything is allocated by it.
+//! - A panic all the same would be a fault of the file, with its place (and of this module).
 //! - Statistics are never looked at (R11).
 
 mod codec;
@@ -24,28 +25,26 @@ mod values;
 
 use std::io::{Read, Seek};
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bt_core::{Columns, TimeRange, Timestamp, Trades};
 
-use self::column::ColumnReader;
+use self::column::{ColumnReader, Stored};
 use self::error::Fault;
 use self::plan::{ChunkPlan, ColumnPlan, Role, Storage};
 use self::values::{Flags, Kind, Numbers};
 
 #[cfg(feature = "write")]
 pub(crate) use self::codec::compress;
-pub(crate) use self::error::DecodeError;
+pub(crate) use self::error::{DecodeError, panic_message};
 pub(crate) use self::plan::FilePlan;
 use crate::check::RowFault;
 
-/// Largest page, compressed or not. Writers aim at 1 MiB; some write a whole row group as one page.
-pub(crate) const MAX_PAGE_BYTES: usize = 256 << 20;
-
-/// Most rows in a row group. The largest default of a writer has been 64 Mi.
-pub(crate) const MAX_ROW_GROUP_ROWS: usize = 256 << 20;
-
 /// Longest footer: some ten thousand row groups of a candle file.
-pub(crate) const MAX_FOOTER_BYTES: usize = 64 << 20;
+const MAX_FOOTER_BYTES: usize = 64 << 20;
+
+/// Most row groups: the format numbers them in 16 bits.
+const MAX_ROW_GROUPS: usize = 1 << 16;
 
 /// Which rows to decode.
 #[derive(Clone, Debug)]
@@ -100,7 +99,8 @@ impl Scratch {
 /// no chunk.
 ///
 /// # Errors
-/// Any fault of the bytes, with row group and column. Nothing of the slice is returned then.
+/// Any fault of the bytes, with row group and column. Nothing of the slice is returned then, and after a panic
+/// `scratch` is not to be used again.
 ///
 /// # Panics
 /// If `slice` names a row group or rows that the plan does not have, or batches of no rows.
@@ -120,8 +120,8 @@ pub(crate) fn decode<R: Read + Seek>(
     let mut chunks = Vec::with_capacity(rows.len().div_ceil(batch_rows));
     let mut in_range = false;
     for (column, chunk) in plan.columns().iter().zip(plan.chunks(group)) {
-        let place = Place { column, chunk, group_rows: plan.group_rows(group), first: rows.start };
-        let decoded = match column.role {
+        let place = Place { plan, column, chunk, group_rows: plan.group_rows(group), first: rows.start };
+        let decoded = shielded(|| match column.role {
             Role::Start => starts(reader, place, rows.len(), batch_rows, scratch, take_buffer, &mut chunks),
             Role::Trades => trades(reader, place, scratch, &mut chunks),
             Role::IsFinal => finals(reader, place, scratch, &mut chunks),
@@ -130,7 +130,7 @@ pub(crate) fn decode<R: Read + Seek>(
             Role::Low => floats(reader, place, scratch, &mut chunks, |c| &mut c.low),
             Role::Close => floats(reader, place, scratch, &mut chunks, |c| &mut c.close),
             Role::Volume => floats(reader, place, scratch, &mut chunks, |c| &mut c.volume),
-        };
+        });
         decoded.map_err(|fault| DecodeError::from(fault).in_group(group).in_column(&column.name))?;
         if column.role == Role::Start {
             in_range = chunks.iter().any(|c| has_start_in(c, range));
@@ -155,6 +155,7 @@ pub(crate) fn decode<R: Read + Seek>(
 /// A column of the row group in hand, and the first row that is wanted.
 #[derive(Clone, Copy)]
 struct Place<'a> {
+    plan: &'a FilePlan,
     column: &'a ColumnPlan,
     chunk: &'a ChunkPlan,
     group_rows: usize,
@@ -169,11 +170,20 @@ impl<'a> Place<'a> {
         buffers: &'a mut column::Buffers,
         dictionary: &'a mut Vec<K::Out>,
     ) -> Result<ColumnReader<'a, R, K>, Fault> {
-        let Place { column, chunk, group_rows, first } = self;
-        let mut opened = ColumnReader::open(reader, (column, chunk), group_rows, kind, buffers, dictionary)?;
+        let Place { plan, column, chunk, group_rows, first } = self;
+        let stored = Stored { column, chunk, rows: group_rows, rules: plan.page_rules() };
+        let mut opened = ColumnReader::open(reader, stored, kind, buffers, dictionary)?;
         opened.skip(first)?;
         Ok(opened)
     }
+}
+
+/// Decodes a column; a panic is its fault.
+fn shielded(decode: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+    // What it had in hand is thrown away: the chunks here, the buffers by the caller.
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
+        Err(error::corrupt(format_args!("the decoder panicked: {}", panic_message(&*panic))))
+    })
 }
 
 fn has_start_in(chunk: &RawChunk, range: TimeRange) -> bool {

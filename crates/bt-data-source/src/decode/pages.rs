@@ -3,8 +3,7 @@
 use std::io::{Read, Seek, SeekFrom};
 use std::thread;
 
-use super::MAX_PAGE_BYTES;
-use super::error::{Fault, corrupt};
+use super::error::{Fault, corrupt, unsupported};
 use super::thrift::{Cursor, Wire};
 
 /// How much is read at a time.
@@ -12,6 +11,15 @@ pub(super) const READ_BLOCK: usize = 512 << 10;
 
 /// How much is read for a page's header when its body may be stepped over. Longest header that is accepted.
 const HEADER_BLOCK: usize = 16 << 10;
+
+/// What any page must be like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PageRules {
+    /// Most bytes, compressed or not.
+    pub(super) most_bytes: usize,
+    /// It must have a checksum.
+    pub(super) checksums: bool,
+}
 
 /// A page's header.
 #[derive(Debug)]
@@ -72,6 +80,7 @@ pub(super) struct PageStream<'a, R> {
     /// Where in the file `raw` ends and the chunk ends.
     at: u64,
     end: u64,
+    rules: PageRules,
 }
 
 impl<'a, R: Read + Seek> PageStream<'a, R> {
@@ -80,10 +89,11 @@ impl<'a, R: Read + Seek> PageStream<'a, R> {
         raw: &'a mut RawBuffer,
         from: u64,
         length: u64,
+        rules: PageRules,
     ) -> Result<Self, Fault> {
         reader.seek(SeekFrom::Start(from))?;
         (raw.from, raw.to) = (0, 0);
-        Ok(PageStream { reader, raw, at: from, end: from + length })
+        Ok(PageStream { reader, raw, at: from, end: from + length, rules })
     }
 
     /// The next page's header. `whole`: its body will be asked for.
@@ -96,7 +106,7 @@ impl<'a, R: Read + Seek> PageStream<'a, R> {
             return Err(corrupt("the column chunk ends before its rows do"));
         }
         let mut cursor = Cursor::new(bytes);
-        let header = header(&mut cursor)?;
+        let header = header(&mut cursor, self.rules.most_bytes)?;
         self.raw.from += bytes.len() - cursor.remaining();
         let rest = (self.raw.to - self.raw.from) as u64 + (self.end - self.at);
         if header.compressed as u64 > rest {
@@ -123,6 +133,8 @@ impl<'a, R: Read + Seek> PageStream<'a, R> {
                     crc.sum()
                 )));
             }
+        } else if self.rules.checksums {
+            return Err(unsupported("a page has no checksum, expected one"));
         }
         self.raw.from = body.end;
         Ok(body)
@@ -162,18 +174,19 @@ impl<'a, R: Read + Seek> PageStream<'a, R> {
     }
 }
 
-fn header(c: &mut Cursor<'_>) -> Result<Header, Fault> {
+/// A header, of a page of at most `most` bytes.
+fn header(c: &mut Cursor<'_>, most: usize) -> Result<Header, Fault> {
     let (mut kind, mut compressed, mut uncompressed, mut crc) = (-1, None, None, None);
     let (mut v1, mut v2, mut dictionary) = (None, None, None);
     c.fields(|c, id, wire| {
         match (id, wire) {
             (1, Wire::Int) => kind = c.int()?,
-            (2, Wire::Int) => uncompressed = Some(page_size(c)?),
-            (3, Wire::Int) => compressed = Some(page_size(c)?),
+            (2, Wire::Int) => uncompressed = Some(page_size(c, most)?),
+            (3, Wire::Int) => compressed = Some(page_size(c, most)?),
             (4, Wire::Int) => crc = Some(c.int()? as u32),
             (5, Wire::Struct) => v1 = Some(data_v1(c)?),
             (7, Wire::Struct) => dictionary = Some(dictionary_page(c)?),
-            (8, Wire::Struct) => v2 = Some(data_v2(c)?),
+            (8, Wire::Struct) => v2 = Some(data_v2(c, most)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -214,7 +227,7 @@ fn data_v1(c: &mut Cursor<'_>) -> Result<Content, Fault> {
     Ok(Content::Data { values, encoding, layout: Layout::Together { level_encoding } })
 }
 
-fn data_v2(c: &mut Cursor<'_>) -> Result<Content, Fault> {
+fn data_v2(c: &mut Cursor<'_>, most: usize) -> Result<Content, Fault> {
     let (mut values, mut rows, mut encoding) = (None, None, -1);
     let (mut levels, mut skipped, mut compressed) = (0, 0, true);
     c.fields(|c, id, wire| {
@@ -222,8 +235,8 @@ fn data_v2(c: &mut Cursor<'_>) -> Result<Content, Fault> {
             (1, Wire::Int) => values = Some(count(c)?),
             (3, Wire::Int) => rows = Some(count(c)?),
             (4, Wire::Int) => encoding = c.int()?,
-            (5, Wire::Int) => levels = page_size(c)?,
-            (6, Wire::Int) => skipped = page_size(c)?,
+            (5, Wire::Int) => levels = page_size(c, most)?,
+            (6, Wire::Int) => skipped = page_size(c, most)?,
             (7, Wire::True | Wire::False) => compressed = wire == Wire::True,
             _ => return Ok(false),
         }
@@ -253,13 +266,11 @@ fn dictionary_page(c: &mut Cursor<'_>) -> Result<Content, Fault> {
 }
 
 /// A size of a page or a part of one, within the limit.
-fn page_size(c: &mut Cursor<'_>) -> Result<usize, Fault> {
+fn page_size(c: &mut Cursor<'_>, most: usize) -> Result<usize, Fault> {
     let size = c.int()?;
     match usize::try_from(size) {
-        Ok(size) if size <= MAX_PAGE_BYTES => Ok(size),
-        _ => {
-            Err(corrupt(format_args!("a page is said to have {size} bytes, expected 0 to {MAX_PAGE_BYTES}")))
-        }
+        Ok(size) if size <= most => Ok(size),
+        _ => Err(corrupt(format_args!("a page is said to have {size} bytes, expected 0 to {most}"))),
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::codec::Codec;
 use super::error::{DecodeError, Fault, corrupt, unsupported};
 use super::footer::{Annotation, Chunk, Footer, Leaf, Unit};
+use super::pages::PageRules;
 use super::pages::READ_BLOCK;
-use super::{MAX_PAGE_BYTES, MAX_ROW_GROUP_ROWS};
 use crate::ColumnNames;
+use crate::limits::Terms;
 
 /// Most characters of a column's name in a text.
 const NAME_CHARS: usize = 64;
@@ -67,6 +68,7 @@ pub(crate) struct FilePlan {
     groups: Box<[u32]>,
     /// Chunks of the first row group in the order of `columns`, then those of the second …
     chunks: Box<[ChunkPlan]>,
+    rules: PageRules,
 }
 
 impl FilePlan {
@@ -75,7 +77,9 @@ impl FilePlan {
     /// # Errors
     /// A footer that is cut short or contradicts itself or the file's length; a column that is missing, nested,
     /// there twice or of a type that cannot be used; an unknown codec.
-    pub(crate) fn read<R: Read + Seek>(reader: &mut R, names: &ColumnNames) -> Result<Self, DecodeError> {
+    pub(crate) fn read<R: Read + Seek>(reader: &mut R, terms: &Terms) -> Result<Self, DecodeError> {
+        let Terms { names, limits, checksums } = terms;
+        let most_rows = limits.max_row_group_rows;
         let footer = Footer::read(reader)?;
         let parts = footer.parts()?;
         let leaves = parts.leaves()?;
@@ -87,9 +91,9 @@ impl FilePlan {
         let mut place = None;
         parts
             .row_groups(leaves.len(), &wanted, |group, rows, found| {
-                if rows > MAX_ROW_GROUP_ROWS as u64 {
+                if rows > most_rows as u64 {
                     return Err(corrupt(format_args!(
-                        "row group {group} is said to have {rows} rows, expected {MAX_ROW_GROUP_ROWS} at most"
+                        "row group {group} is said to have {rows} rows, expected {most_rows} at most"
                     )));
                 }
                 for (column, chunk) in columns.iter().zip(found) {
@@ -111,7 +115,8 @@ impl FilePlan {
                 corrupt(format_args!("the row groups have {total} rows, the file says {stated}")).into()
             );
         }
-        Ok(FilePlan { columns: columns.into(), groups: groups.into(), chunks: chunks.into() })
+        let rules = PageRules { most_bytes: limits.max_page_bytes, checksums: *checksums };
+        Ok(FilePlan { columns: columns.into(), groups: groups.into(), chunks: chunks.into(), rules })
     }
 
     /// Rows of the file.
@@ -132,13 +137,17 @@ impl FilePlan {
     /// An upper estimate of the bytes that decoding rows of `group` takes beside the columns it fills: the
     /// block read, one page and its dictionary. By the footer's claims, bounded by what its rows can need.
     pub(crate) fn transient_bytes(&self, group: usize) -> usize {
-        let bound = most_page_bytes(self.group_rows(group)).min(MAX_PAGE_BYTES);
+        let bound = most_page_bytes(self.group_rows(group)).min(self.rules.most_bytes);
         let most = |size: fn(&ChunkPlan) -> u64| {
             let largest = self.chunks(group).iter().map(size).max().unwrap_or(0);
             usize::try_from(largest).map_or(bound, |bytes| bytes.min(bound))
         };
         // A chunk may be a single page, and its values may all be in the dictionary.
         most(|c| c.compressed).max(READ_BLOCK) + 2 * most(|c| c.uncompressed)
+    }
+
+    pub(super) fn page_rules(&self) -> PageRules {
+        self.rules
     }
 
     pub(super) fn columns(&self) -> &[ColumnPlan] {

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use bt_core::{Columns, SourceError};
 
 use super::unit::Unit;
-use crate::ColumnNames;
 use crate::check::Rules;
 use crate::chunk::Chunk;
 use crate::decode::FilePlan;
 use crate::files::Entry;
+use crate::limits::Terms;
 
 /// What a source reads, and how.
 #[derive(Debug)]
 pub(crate) struct Reading {
     pub(crate) entries: Vec<Entry>,
-    pub(crate) names: ColumnNames,
+    pub(crate) terms: Terms,
     pub(crate) rules: Rules,
     /// Most rows of a chunk.
     pub(crate) chunk_rows: usize,

@@ -382,12 +382,12 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ColumnNames;
     use crate::check::Rules;
     use crate::check::{Run, Verdict};
     use crate::chunk::Chunk;
     use crate::files::Entry;
     use crate::files::FileInfo;
+    use crate::limits::Terms;
     use bt_core::{TimeRange, Timeframe};
     use futures::task::noop_waker_ref;
 
@@ -399,7 +399,7 @@ mod tests {
         let [from, to] = [from, 1_000_000].map(|minute| Timestamp::from_nanos(minute * MINUTE));
         Arc::new(Reading {
             entries: vec![Entry::File(FileInfo::for_test(&vec![100; groups]))],
-            names: ColumnNames::default(),
+            terms: Terms::default(),
             rules: Rules { timeframe: Timeframe::MINUTE, range: TimeRange::new(from, to).unwrap() },
             chunk_rows: 100,
         })

@@ -64,7 +64,7 @@ fn read_parts(
         let mut file = info.open()?;
         let plan = match plan {
             Some(plan) => Arc::clone(plan),
-            None => Arc::clone(plan.insert(Arc::new(info.plan(&mut file, &reading.names)?))),
+            None => Arc::clone(plan.insert(Arc::new(info.plan(&mut file, &reading.terms)?))),
         };
         Ok((file, plan))
     })?;

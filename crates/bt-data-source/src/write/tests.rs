@@ -8,8 +8,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field as Value;
 
 use super::*;
-use crate::ColumnNames;
 use crate::decode::{FilePlan, Scratch, Slice, decode};
+use crate::limits::Terms;
 
 fn candles(n: usize) -> Columns {
     let candle = |i: usize| Candle {
@@ -34,7 +34,7 @@ fn open(bytes: &[u8]) -> SerializedFileReader<fs::File> {
 
 fn read_back(bytes: &[u8]) -> (Columns, usize) {
     let mut reader = Cursor::new(bytes);
-    let plan = FilePlan::read(&mut reader, &ColumnNames::default()).unwrap();
+    let plan = FilePlan::read(&mut reader, &Terms::default()).unwrap();
     let mut all = Columns::default();
     for group in 0..plan.groups() {
         let rows = 0..plan.group_rows(group);

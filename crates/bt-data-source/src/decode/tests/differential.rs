@@ -62,7 +62,7 @@ proptest! {
     #[test]
     fn any_layout_reads_as_it_was_written(case in case()) {
         let (bytes, expected) = file(&case);
-        let plan = FilePlan::read(&mut Cursor::new(&bytes), &ColumnNames::default()).unwrap();
+        let plan = FilePlan::read(&mut Cursor::new(&bytes), &Terms::default()).unwrap();
         prop_assert_eq!(plan.rows(), case.rows as u64);
         // One scratch for all, as a thread of the pool has it.
         let mut scratch = Scratch::default();
@@ -123,8 +123,7 @@ fn each_codec_version_and_encoding_reads_alike() {
                     }
                     let compression = model::codec(codec);
                     let layout = Layout { compression, version, ..model::one_group(5000) };
-                    let chunks =
-                        decode_all(&model::write(&columns, &layout), &ColumnNames::default()).unwrap();
+                    let chunks = decode_all(&model::write(&columns, &layout), &Terms::default()).unwrap();
                     let read = rows(&chunks);
                     assert_eq!(read.len(), 5000);
                     assert_eq!(&read, expected.get_or_insert_with(|| read.clone()), "{codec} {encoding}");
@@ -138,7 +137,7 @@ fn each_codec_version_and_encoding_reads_alike() {
 fn r11_without_a_start_in_range_the_other_columns_are_not_read() {
     // The prices are broken, which must not be noticed.
     let mut bytes = model::write(&model::plain(100), &model::one_group(100));
-    let plan = FilePlan::read(&mut Cursor::new(&bytes), &ColumnNames::default()).unwrap();
+    let plan = FilePlan::read(&mut Cursor::new(&bytes), &Terms::default()).unwrap();
     for chunk in &plan.chunks(0)[1..] {
         bytes[chunk.offset as usize..][..chunk.compressed as usize].fill(0xff);
     }
@@ -166,7 +165,7 @@ fn r11_a_start_that_cannot_be_is_in_no_range() {
     let mut columns = model::plain(3);
     columns[0] = Column::new("start_ms", Stored::I64(vec![None, Some(i64::MAX), Some(60_000)]));
     let bytes = model::write(&columns, &model::one_group(3));
-    let plan = FilePlan::read(&mut Cursor::new(&bytes), &ColumnNames::default()).unwrap();
+    let plan = FilePlan::read(&mut Cursor::new(&bytes), &Terms::default()).unwrap();
     // The epoch, which stands for them, is in range; they are not.
     let range = TimeRange::new(at(0), at(1)).unwrap();
     let chunks = decode_rows(&bytes, &plan, 0, 0..3, 9, range).unwrap();
@@ -181,7 +180,7 @@ fn a_slice_decompresses_only_the_pages_it_touches() {
     columns.iter_mut().for_each(|c| c.page_rows = 100);
     let layout = Layout { compression: model::codec("snappy"), ..model::one_group(1000) };
     let mut bytes = model::write(&columns, &layout);
-    let plan = FilePlan::read(&mut Cursor::new(&bytes), &ColumnNames::default()).unwrap();
+    let plan = FilePlan::read(&mut Cursor::new(&bytes), &Terms::default()).unwrap();
     let whole = rows(&decode_rows(&bytes, &plan, 0, 0..1000, 64, all()).unwrap());
     let read = |bytes: &[u8], rows_wanted: Range<usize>| {
         decode_rows(bytes, &plan, 0, rows_wanted, 64, all()).map(|chunks| rows(&chunks))
@@ -205,7 +204,7 @@ fn a_slice_decompresses_only_the_pages_it_touches() {
 fn a_file_without_rows_has_no_chunks() {
     for groups in [vec![], vec![0], vec![0, 0]] {
         let bytes = model::write(&model::plain(0), &Layout { groups, ..model::one_group(0) });
-        assert!(decode_all(&bytes, &ColumnNames::default()).unwrap().is_empty());
+        assert!(decode_all(&bytes, &Terms::default()).unwrap().is_empty());
     }
 }
 
@@ -223,13 +222,14 @@ fn columns_may_be_called_otherwise() {
         .with_low("x_low")
         .with_close("x_close")
         .with_volume("x_volume");
-    let read = rows(&decode_all(&bytes, &names).unwrap());
+    let read = rows(&decode_all(&bytes, &named(names.clone())).unwrap());
     assert!(read.iter().all(|r| r.trades.is_none()), "not named, so not there");
-    let read = rows(&decode_all(&bytes, &names.with_trades("x_trades").with_is_final("x_is_final")).unwrap());
+    let names = names.with_trades("x_trades").with_is_final("x_is_final");
+    let read = rows(&decode_all(&bytes, &named(names)).unwrap());
     assert_eq!(read[3].trades, Some(3));
     let bare = ColumnNames::default().without_trades().without_is_final();
     let bytes = model::write(&model::plain(10), &model::one_group(10));
-    assert!(rows(&decode_all(&bytes, &bare).unwrap()).iter().all(|r| r.trades.is_none()));
+    assert!(rows(&decode_all(&bytes, &named(bare)).unwrap()).iter().all(|r| r.trades.is_none()));
 }
 
 fn fails(columns: &[Column], names: &ColumnNames) -> String {
@@ -238,7 +238,7 @@ fn fails(columns: &[Column], names: &ColumnNames) -> String {
         _ => 10,
     };
     let layout = Layout { compression: model::codec("snappy"), ..model::one_group(rows) };
-    decode_all(&model::write(columns, &layout), names).unwrap_err().to_string()
+    decode_all(&model::write(columns, &layout), &named(names.clone())).unwrap_err().to_string()
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Files put together byte by byte: what no writer at hand produces, right and wrong.
 
+use std::io::Write;
+
 use super::*;
 
 /// A value of a struct in Thrift's compact protocol.
-enum V {
+pub(super) enum V {
     Int(i64),
     Byte(u8),
     Flag(bool),
@@ -27,7 +29,7 @@ fn zigzag(value: i64) -> Vec<u8> {
 }
 
 /// A struct of fields with ascending numbers.
-fn thrift(fields: Vec<(u8, V)>) -> Vec<u8> {
+pub(super) fn thrift(fields: Vec<(u8, V)>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut last = 0;
     for (id, value) in fields {
@@ -50,21 +52,21 @@ fn thrift(fields: Vec<(u8, V)>) -> Vec<u8> {
 
 /// The header and body of a page.
 #[derive(Clone)]
-struct Page {
-    kind: i64,
-    values: i64,
-    encoding: i64,
-    body: Vec<u8>,
-    uncompressed: Option<i64>,
-    compressed: Option<i64>,
-    crc: Option<u32>,
-    level_encoding: i64,
+pub(super) struct Page {
+    pub(super) kind: i64,
+    pub(super) values: i64,
+    pub(super) encoding: i64,
+    pub(super) body: Vec<u8>,
+    pub(super) uncompressed: Option<i64>,
+    pub(super) compressed: Option<i64>,
+    pub(super) crc: Option<u32>,
+    pub(super) level_encoding: i64,
     /// Version 2: bytes of levels, and whether the rest is compressed.
-    v2: Option<(i64, bool)>,
+    pub(super) v2: Option<(i64, bool)>,
 }
 
 impl Page {
-    fn data(values: usize, encoding: i64, body: Vec<u8>) -> Self {
+    pub(super) fn data(values: usize, encoding: i64, body: Vec<u8>) -> Self {
         Page {
             kind: 0,
             values: values as i64,
@@ -78,11 +80,11 @@ impl Page {
         }
     }
 
-    fn dictionary(values: &[f64]) -> Self {
+    pub(super) fn dictionary(values: &[f64]) -> Self {
         Page { kind: 2, ..Page::data(values.len(), 0, plain(values)) }
     }
 
-    fn v2(values: usize, levels: usize, compressed: bool, body: Vec<u8>) -> Self {
+    pub(super) fn v2(values: usize, levels: usize, compressed: bool, body: Vec<u8>) -> Self {
         Page { kind: 3, v2: Some((levels as i64, compressed)), ..Page::data(values, 0, body) }
     }
 
@@ -113,31 +115,31 @@ impl Page {
     }
 }
 
-fn plain(values: &[f64]) -> Vec<u8> {
+pub(super) fn plain(values: &[f64]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
 /// A column of a file by hand.
 #[derive(Clone)]
-struct Chunk {
-    name: &'static str,
+pub(super) struct Chunk {
+    pub(super) name: &'static str,
     physical: i64,
     repetition: i64,
-    codec: i64,
-    pages: Vec<Page>,
+    pub(super) codec: i64,
+    pub(super) pages: Vec<Page>,
     values: i64,
     /// Bytes that the footer claims for the pages once decompressed.
     uncompressed: i64,
 }
 
-const PRICES: [f64; 4] = [10.0, 11.0, 12.0, 13.0];
+pub(super) const PRICES: [f64; 4] = [10.0, 11.0, 12.0, 13.0];
 
-fn column(name: &'static str, pages: Vec<Page>) -> Chunk {
+pub(super) fn column(name: &'static str, pages: Vec<Page>) -> Chunk {
     Chunk { name, physical: 5, repetition: 0, codec: 0, pages, values: 4, uncompressed: 1000 }
 }
 
 /// Four candles, a minute each.
-fn candles() -> Vec<Chunk> {
+pub(super) fn candles() -> Vec<Chunk> {
     let starts = (0..4i64).flat_map(|i| (i * 60_000).to_le_bytes()).collect();
     let prices = |name| column(name, vec![Page::data(4, 0, plain(&PRICES))]);
     vec![
@@ -150,20 +152,20 @@ fn candles() -> Vec<Chunk> {
     ]
 }
 
-fn with_close(pages: Vec<Page>) -> Vec<Chunk> {
+pub(super) fn with_close(pages: Vec<Page>) -> Vec<Chunk> {
     candles()
         .into_iter()
         .map(|c| if c.name == "close" { Chunk { pages: pages.clone(), ..c } } else { c })
         .collect()
 }
 
-struct File {
+pub(super) struct File {
     data: Vec<u8>,
-    schema: Vec<Vec<u8>>,
+    pub(super) schema: Vec<Vec<u8>>,
     chunks: Vec<Vec<u8>>,
     /// Rows of the row group, and of the file.
-    rows: i64,
-    file_rows: i64,
+    pub(super) rows: i64,
+    pub(super) file_rows: i64,
     /// So many bytes of the data are left out.
     shorter: usize,
 }
@@ -177,7 +179,7 @@ fn group(name: &str, children: usize) -> Vec<u8> {
 }
 
 impl File {
-    fn new(columns: &[Chunk]) -> Self {
+    pub(super) fn new(columns: &[Chunk]) -> Self {
         let (data, schema) = (b"PAR1".to_vec(), vec![group("root", columns.len())]);
         let mut file = File { data, schema, chunks: vec![], rows: 4, file_rows: 4, shorter: 0 };
         for column in columns {
@@ -197,7 +199,7 @@ impl File {
         file
     }
 
-    fn bytes(self) -> Vec<u8> {
+    pub(super) fn bytes(self) -> Vec<u8> {
         let row_group = thrift(vec![(1, V::Structs(self.chunks)), (2, V::Int(9)), (3, V::Int(self.rows))]);
         let footer = thrift(vec![
             (1, V::Int(1)),
@@ -211,7 +213,7 @@ impl File {
 }
 
 fn read(bytes: &[u8]) -> Result<Vec<Row>, String> {
-    match decode_all(bytes, &ColumnNames::default()) {
+    match decode_all(bytes, &Terms::default()) {
         Ok(chunks) => Ok(rows(&chunks)),
         Err(error) => Err(error.to_string()),
     }
@@ -221,7 +223,7 @@ fn read_columns(columns: &[Chunk]) -> Result<Vec<Row>, String> {
     read(&File::new(columns).bytes())
 }
 
-fn expected() -> Vec<Row> {
+pub(super) fn expected() -> Vec<Row> {
     let row = |i: usize| Row {
         start: i as i64 * 60_000_000_000,
         prices: [PRICES[i].to_bits(); 5],
@@ -416,7 +418,7 @@ fn r37_a_lying_footer_raises_no_floor_beyond_what_its_rows_need() {
     let transient = |uncompressed| {
         let columns: Vec<_> = candles().into_iter().map(|c| Chunk { uncompressed, ..c }).collect();
         let bytes = File::new(&columns).bytes();
-        let plan = FilePlan::read(&mut std::io::Cursor::new(bytes), &ColumnNames::default()).unwrap();
+        let plan = FilePlan::read(&mut std::io::Cursor::new(bytes), &Terms::default()).unwrap();
         plan.transient_bytes(0)
     };
     assert_eq!(transient(1 << 50), transient(2 << 20));
@@ -439,15 +441,29 @@ fn compressed_pages_must_fill_what_they_claim() {
             [&16u32.to_be_bytes()[..], &(block.len() as u32).to_be_bytes(), &block].concat()
         })
         .collect();
+    // As Hadoop writes what is larger than its buffer: one length, several blocks; then another frame.
+    let blocks = |parts: &[&[u8]]| -> Vec<u8> {
+        let length = parts.iter().map(|part| part.len() as u32).sum::<u32>();
+        let packed = parts.iter().flat_map(|part| {
+            let block = lz4_flex::block::compress(part);
+            [&(block.len() as u32).to_be_bytes()[..], &block].concat()
+        });
+        length.to_be_bytes().into_iter().chain(packed).collect()
+    };
+    let several = [blocks(&[&body[..5], &body[5..9], &body[9..20]]), blocks(&[&body[20..]])].concat();
+    let mut own = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    own.write_all(&body).unwrap();
     let snappy = snap::raw::Encoder::new().compress_vec(&body).unwrap();
     let zstd = zstd::bulk::compress(&body, 1).unwrap();
     let good = [
         (1, snappy),
         (6, zstd.clone()),
         (7, block.clone()),
-        // Legacy LZ4: in frames, and without.
+        // What was LZ4 once: in frames of one kind or the other, and without.
         (5, frame(&block)),
         (5, halves),
+        (5, several),
+        (5, own.finish().unwrap()),
         (5, block),
     ];
     let file = |codec, page: Page| {
@@ -462,7 +478,8 @@ fn compressed_pages_must_fill_what_they_claim() {
             let page = Page { uncompressed: Some(uncompressed), ..page.clone() };
             assert!(file(codec, page).is_err(), "codec {codec} to {uncompressed} bytes");
         }
-        let cut = Page { body: compressed[..compressed.len() - 1].to_vec(), ..page };
+        // LZ4's own frames may lack the mark at their end, of four bytes.
+        let cut = Page { body: compressed[..compressed.len() - 5].to_vec(), ..page };
         assert!(file(codec, cut).is_err(), "codec {codec} cut short");
     }
     // Version 2 may say that a page is not compressed after all.
@@ -530,7 +547,7 @@ fn a_file_cut_anywhere_is_an_error() {
     for length in 0..whole.len() {
         assert!(read(&whole[..length]).is_err(), "{length} of {}", whole.len());
     }
-    let error = decode_all(&whole[..20], &ColumnNames::default()).unwrap_err();
+    let error = decode_all(&whole[..20], &Terms::default()).unwrap_err();
     let outside = error.at(std::path::Path::new("x.parquet")).to_string();
     assert_eq!(outside, "x.parquet is corrupt: the file does not end in PAR1: cut short, or not Parquet");
 }

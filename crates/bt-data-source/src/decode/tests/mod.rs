@@ -2,6 +2,7 @@
 
 mod differential;
 mod handmade;
+mod limits;
 mod model;
 mod mutants;
 
@@ -12,10 +13,16 @@ use bt_core::{Columns, TimeRange, Timestamp};
 
 use super::{DecodeError, FilePlan, RawChunk, RowFault, Scratch, Slice, decode};
 use crate::ColumnNames;
+use crate::limits::Terms;
 
 /// Every instant that a candle can start at.
 fn all() -> TimeRange {
     TimeRange::ALL
+}
+
+/// Files whose columns are called so.
+fn named(names: ColumnNames) -> Terms {
+    Terms { names, ..Terms::default() }
 }
 
 /// Decodes rows of one row group, with buffers that are not clean.
@@ -33,8 +40,8 @@ fn decode_rows(
 }
 
 /// Decodes a whole file, a row group at a time.
-fn decode_all(bytes: &[u8], names: &ColumnNames) -> Result<Vec<RawChunk>, DecodeError> {
-    let plan = FilePlan::read(&mut Cursor::new(bytes), names)?;
+fn decode_all(bytes: &[u8], terms: &Terms) -> Result<Vec<RawChunk>, DecodeError> {
+    let plan = FilePlan::read(&mut Cursor::new(bytes), terms)?;
     let mut chunks = Vec::new();
     for group in 0..plan.groups() {
         chunks.extend(decode_rows(bytes, &plan, group, 0..plan.group_rows(group), 1 << 13, all())?);

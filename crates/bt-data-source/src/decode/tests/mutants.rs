@@ -70,11 +70,11 @@ fn no_mutant_panics_or_takes_much_memory() {
         let mut rng = Rng(seed);
         let codec = *rng.pick(&CODECS);
         let whole = base(&mut rng, codec);
-        let good = rows(&decode_all(&whole, &ColumnNames::default()).unwrap());
+        let good = rows(&decode_all(&whole, &Terms::default()).unwrap());
         let mut bytes = whole;
         mutate(&mut bytes, &mut rng);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let plan = FilePlan::read(&mut Cursor::new(&bytes), &ColumnNames::default())?;
+            let plan = FilePlan::read(&mut Cursor::new(&bytes), &Terms::default())?;
             let mut scratch = Scratch::default();
             let mut chunks = Vec::new();
             for group in 0..plan.groups() {
