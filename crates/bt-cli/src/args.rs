@@ -1,16 +1,15 @@
 //! The command line: every option, in one place. A configuration file has the same keys.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use bt_core::{Series, Timeframe, Timestamp};
-use bytesize::ByteSize;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use bt_data_source::ColumnNames;
+use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::failure::chain;
 use crate::strategy::Strategy;
+use crate::values::{chance, columns, duration, memory, series, whole};
 
 /// Historical candles of many instruments, resampled and aligned in time, fed to services on a bus.
 #[derive(Debug, Parser)]
@@ -20,6 +19,18 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
     #[command(flatten)]
     pub(crate) ui: Ui,
+}
+
+impl Cli {
+    /// The definition of the command line.
+    pub(crate) fn definition() -> clap::Command {
+        // So that who asks for fewer than none is told what is wrong with it.
+        let signed = |arg: Arg| {
+            let takes_value = arg.get_action().takes_values();
+            arg.allow_negative_numbers(takes_value)
+        };
+        Cli::command().mut_subcommands(|command| command.mut_args(signed))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -49,7 +60,8 @@ const RUN_EXAMPLES: &str = "Examples:
   bt run --config run.toml --max-frames 1000
 
 Keys of the configuration file are the long options: `series = [\"binance.spot:BTCUSDT@5m\"]`,
-`strict = true`. Options on the command line override it.";
+`strict = true`. Options on the command line override it: `--strict=false`. Keys of another command are
+passed over, so one file may serve several.";
 
 const FRAMES_EXAMPLES: &str = "Examples:
   bt frames --data candles --series binance.spot:BTCUSDT@5m --series binance.spot:ETHUSDT@1h \\
@@ -65,10 +77,16 @@ pub(crate) struct Ui {
     #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
     pub(crate) progress: Progress,
     /// Say more on stderr: how runs begin and end; twice for files too. RUST_LOG, if set, decides instead
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    #[arg(short, long, action = ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
     /// Say nothing on stderr but errors: no warnings, progress or statistics. RUST_LOG decides on warnings, if set
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", action = ArgAction::Set, num_args = 0..=1)]
+    #[arg(
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
     pub(crate) quiet: bool,
 }
 
@@ -138,16 +156,16 @@ pub(crate) struct SynthArgs {
     #[arg(long, value_name = "ROOT")]
     pub(crate) out: PathBuf,
     /// Number of instruments
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = whole(1_u32, 10_000))]
     pub(crate) instruments: u32,
     /// Number of months, from 2024-01 on
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_200))]
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = whole(1_u32, 1_200))]
     pub(crate) months: u32,
     /// Seed: the same seed makes the same candles
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 1, value_parser = whole(0, u64::MAX))]
     pub(crate) seed: u64,
-    /// Chance that a minute is missing, from 0 to 1
-    #[arg(long, value_name = "P", default_value_t = 0.001)]
+    /// Chance that a minute is missing, from 0 up to but not 1
+    #[arg(long, value_name = "P", default_value_t = 0.001, value_parser = chance)]
     pub(crate) gaps: f64,
     /// Compression of the Parquet files
     #[arg(long, value_enum, value_name = "C", default_value_t)]
@@ -193,10 +211,11 @@ pub(crate) struct InputArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) missing: Missing,
     /// Names of the columns in the files, as start=ts,open=o,…
-    #[arg(long, value_name = "NAMES")]
-    pub(crate) columns: Option<String>,
+    #[arg(long, value_name = "NAMES", value_parser = columns)]
+    pub(crate) columns: Option<ColumnNames>,
     /// Make any failed or dropped row an error
-    #[arg(long)]
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, value_name = "BOOL")]
+    #[arg(default_value_t = false, default_missing_value = "true")]
     pub(crate) strict: bool,
     /// Log so many bad rows of a kind and gaps one by one in a month of a series, and how many more there were
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -221,8 +240,8 @@ pub(crate) struct FeedArgs {
     /// What stands in for a bar that a series does not have
     #[arg(long, value_enum, default_value_t)]
     pub(crate) fill: FillArg,
-    /// Fill at most N slots of a series in a row [default: no limit]
-    #[arg(long, value_name = "N")]
+    /// Fill at most N slots of a series in a row, with 0 none [default: no limit]
+    #[arg(long, value_name = "N", value_parser = whole(0, u64::MAX))]
     pub(crate) fill_limit: Option<u64>,
     /// What becomes of bars that lack inputs
     #[arg(long, value_enum, default_value_t)]
@@ -275,7 +294,7 @@ pub(crate) struct EngineArgs {
     #[arg(long, value_name = "sma:FAST,SLOW")]
     pub(crate) strategy: Option<Strategy>,
     /// End after N frames
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = whole(1, u64::MAX))]
     pub(crate) max_frames: Option<u64>,
     /// How long services may take over one frame
     #[arg(long, value_name = "D", default_value = "30s", value_parser = duration)]
@@ -297,26 +316,6 @@ pub(crate) enum FsyncArg {
     Interval,
     /// Before an event counts as written
     Always,
-}
-
-/// Lengths of the sample strategy's moving averages, in bars.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sma {
-    pub(crate) fast: usize,
-    pub(crate) slow: usize,
-}
-
-impl FromStr for Sma {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let lengths = text.strip_prefix("sma:").and_then(|l| l.split_once(','));
-        let (fast, slow) = lengths.ok_or("expected sma:FAST,SLOW such as sma:12,48")?;
-        match (fast.trim().parse(), slow.trim().parse()) {
-            (Ok(fast), Ok(slow)) if 0 < fast && fast < slow && slow <= 1_000_000 => Ok(Sma { fast, slow }),
-            _ => Err("expected whole numbers with 0 < FAST < SLOW <= 1000000".into()),
-        }
-    }
 }
 
 #[derive(Debug, Args)]
@@ -364,13 +363,13 @@ pub(crate) struct RecordArgs {
 #[command(next_help_heading = "Machine (changes no byte of any output)")]
 pub(crate) struct MachineArgs {
     /// Rows decoded at a time
-    #[arg(long, value_name = "N", default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    #[arg(long, value_name = "N", default_value_t = 8192, value_parser = whole(1_u32, 1_048_576))]
     pub(crate) batch_rows: u32,
     /// Memory for candles read ahead, such as 256MiB
-    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
-    pub(crate) memory: ByteSize,
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = memory)]
+    pub(crate) memory: u64,
     /// Threads that read and decode [default: cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = whole(1_u32, 1024))]
     pub(crate) threads: Option<u32>,
     /// Kind of runtime
     #[arg(long, value_enum, default_value_t)]
@@ -386,33 +385,12 @@ pub(crate) enum RuntimeArg {
     Multi,
 }
 
-/// The parser of options shows an error without its causes, so they are put into it.
-fn series(text: &str) -> Result<Series, String> {
-    text.parse::<Series>().map_err(|error| chain(&error))
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("expected a duration above zero".into()),
-        parsed => parsed.map_err(|error| error.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_strategy_is_two_lengths_in_order() {
-        assert_eq!("sma:12,48".parse(), Ok(Sma { fast: 12, slow: 48 }));
-        for bad in ["sma", "sma:1", "sma:5,5", "sma:0,5", "ema:1,2", "sma:1,2,3", "sma:-1,2"] {
-            assert!(bad.parse::<Sma>().is_err(), "{bad}");
-        }
+        Cli::definition().debug_assert();
     }
 }

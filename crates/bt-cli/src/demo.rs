@@ -12,7 +12,7 @@ use bt_feeder::{Align, Fill, OnSourceError};
 use bt_resample::PartialPolicy;
 use etcetera::BaseStrategy;
 
-use crate::args::{DemoArgs, Format, OutputArgs, RecordArgs, Sma, TimeUnit, Ui};
+use crate::args::{DemoArgs, Format, OutputArgs, RecordArgs, TimeUnit, Ui};
 use crate::failure::Failure;
 use crate::files;
 use crate::heartbeat::{Heartbeat, Lateness};
@@ -22,7 +22,7 @@ use crate::report::Report;
 use crate::run::Plan;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::strategy::Strategy;
+use crate::strategy::{Sma, Strategy};
 use crate::synth;
 
 /// What the demo's data set is made of; written beside it once it is complete.
@@ -61,7 +61,7 @@ pub(crate) async fn demo(args: DemoArgs, ui: &Ui) -> Result<(), Failure> {
             partial: PartialPolicy::Emit,
             on_source_error: OnSourceError::Fail,
             batch_rows: machine.batch_rows as usize,
-            memory: machine.memory.as_u64(),
+            memory: machine.memory,
             threads: machine.threads(),
         },
         strategy: Some(Strategy::Sma(Sma { fast: 12, slow: 48 })),

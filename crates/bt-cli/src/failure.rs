@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fmt;
 use std::io::Write;
-use std::path::Path;
 
 pub(crate) use bt_core::error_chain as chain;
 use bt_core::{ConfigError, SourceError};
@@ -33,14 +32,10 @@ impl Failure {
         Failure::Run(format!("{what}: {}", chain(error)))
     }
 
-    /// The parser's verdict on options that stand in a file.
-    pub(crate) fn config_file(path: &Path, error: clap::Error) -> Self {
+    /// The parser's verdict, without what it adds for a terminal.
+    pub(crate) fn parsed(error: &clap::Error) -> String {
         let text = error.to_string();
-        Failure::Usage(format!(
-            "configuration {}: {}",
-            path.display(),
-            text.strip_prefix("error: ").unwrap_or(&text)
-        ))
+        text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
     }
 
     /// What became of work whose frames were written, or not; `by_output` says whether the work failed because

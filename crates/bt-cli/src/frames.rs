@@ -23,7 +23,7 @@ use crate::watch::Watch;
 
 pub(crate) async fn frames(args: FramesArgs, ui: &Ui) -> Result<(), Failure> {
     let FramesArgs { config, input, feed, format, output, record, machine } = args;
-    let settings = Settings::new(input, &feed, &machine)?;
+    let settings = Settings::new(&input, &feed, &machine)?;
     let report = record.report.clone();
     let format = format.unwrap_or(Format::Csv);
     places::distinct(places::of(config.config.as_deref(), format, &output, &record))?;

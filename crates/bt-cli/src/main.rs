@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod drive;
 mod failure;
+mod faults;
 mod files;
 mod format;
 mod frames;
@@ -22,12 +23,12 @@ mod stats;
 mod strategy;
 mod synth;
 mod tally;
+mod values;
 mod watch;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
 use tokio::runtime::{Builder, Runtime};
 
 use args::{Cli, Command, RuntimeArg, Ui};
@@ -56,7 +57,7 @@ fn run(command_line: Vec<std::ffi::OsString>) -> Result<(), Failure> {
         Command::Synth(args) => runtime(RuntimeArg::Current)?.block_on(synth::synth(args, &ui)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "bt", &mut script);
+            clap_complete::generate(shell, &mut Cli::definition(), "bt", &mut script);
             match std::io::stdout().write_all(&script) {
                 Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                     Err(Failure::run("cannot write the completion script", &error))

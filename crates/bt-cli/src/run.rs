@@ -1,6 +1,5 @@
 //! `bt run`: the feed through the engine to services.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bt_bus::{Bus, FsyncPolicy, JournalError, JournalSink};
@@ -8,9 +7,10 @@ use bt_core::{BoxError, Control, Event, EventBus, FrameFeed, Level, LogEvent, Si
 use bt_engine::{Ended, Engine, RunReport, ServiceContext};
 use bt_feeder::BarFeed;
 
-use crate::args::{Format, FsyncArg, OutputArgs, RecordArgs, RunArgs, Sma, Ui};
+use crate::args::{Format, FsyncArg, OutputArgs, RecordArgs, RunArgs, Ui};
 use crate::drive::Drive;
 use crate::failure::{Failure, chain, is_by};
+use crate::faults::Faults;
 use crate::journal;
 use crate::output::{Output, OutputEnd, Stopped};
 use crate::places;
@@ -19,21 +19,16 @@ use crate::report::{Outcome, Parts, Service};
 use crate::settings::Settings;
 use crate::signals::{self, Signals};
 use crate::stats::Stats;
-use crate::strategy::{Crossings, Strategy};
+use crate::strategy::{Crossings, Sma, Strategy};
 use crate::tally::Tally;
 use crate::watch::{Watch, Watched};
 
 pub(crate) async fn run(args: RunArgs, ui: &Ui) -> Result<(), Failure> {
+    Faults::of_run(&args).check()?;
     let RunArgs { config, input, feed, engine, format, output, record, machine } = args;
     let report = record.report.clone();
-    if format.is_none() && output.out != Path::new("-") {
-        let out = output.out.display();
-        return Err(Failure::usage(format!(
-            "--out {out} without --format, expected csv, jsonl, parquet or none"
-        )));
-    }
     let plan = Plan {
-        settings: Settings::new(input, &feed, &machine)?,
+        settings: Settings::new(&input, &feed, &machine)?,
         strategy: engine.strategy,
         max_frames: engine.max_frames,
         barrier_limit: engine.barrier_limit,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-use bt_core::{BoxLogSink, ConfigError, Series, SourceError, TimeRange, Timeframe};
+use bt_core::{BoxLogSink, Series, SourceError, TimeRange, Timeframe};
 use bt_data_source::{ColumnNames, MissingPolicy, ParquetSource, ReadPool};
 use bt_engine::TokioYield;
 use bt_feeder::{Align, BarFeed, Fill, OnSourceError};
@@ -14,6 +14,7 @@ use crate::args::{
     AlignArg, FeedArgs, FillArg, InputArgs, MachineArgs, Missing, OnSourceErrorArg, PartialArg,
 };
 use crate::failure::Failure;
+use crate::faults::Faults;
 
 /// What is to be fed, and with what means.
 #[derive(Clone, Debug)]
@@ -36,41 +37,37 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn new(input: InputArgs, feed: &FeedArgs, machine: &MachineArgs) -> Result<Self, Failure> {
-        let InputArgs { data, series, source_timeframe, from, to, missing, columns, strict, row_logs } =
-            input;
-        let required = |option: &str| {
-            Failure::usage(format!(
-                "no --{option} given, on the command line or as `{option}` in a configuration"
-            ))
-        };
-        let (from, to) = (from.ok_or_else(|| required("from"))?, to.ok_or_else(|| required("to"))?);
-        if series.is_empty() {
-            return Err(required("series"));
+    /// What the options amount to, or all that is wrong with them together.
+    pub(crate) fn new(input: &InputArgs, feed: &FeedArgs, machine: &MachineArgs) -> Result<Self, Faults> {
+        let InputArgs { data, series, source_timeframe, from, to, missing, columns, strict, row_logs } = input;
+        let mut faults = Faults::default();
+        let given = [
+            ("data", data.is_some()),
+            ("series", !series.is_empty()),
+            ("from", from.is_some()),
+            ("to", to.is_some()),
+        ];
+        given.iter().filter(|(_, given)| !given).for_each(|(option, _)| faults.missing(option));
+        faults.of_series(series, *source_timeframe);
+        faults.of_memory(series.len(), machine.memory);
+        let range = from.zip(*to).map(|(from, to)| TimeRange::new(from, to));
+        if let Some(Err(error)) = &range {
+            faults.add(&["to", "from"], 0, error.to_string());
         }
-        for series in &series {
-            if series.timeframe().ratio(source_timeframe).is_none() {
-                let input = series.instrument().at(source_timeframe);
-                return Err(ConfigError::NotAMultiple { input, target: series.timeframe() }.into());
-            }
-        }
-        let mut sorted = series.clone();
-        sorted.sort();
-        if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(ConfigError::DuplicateSeries { series: twice[0].clone() }.into());
-        }
+        let (Some(data), Some(Ok(range))) = (data, range) else { return Err(faults) };
+        faults.check()?;
         Ok(Settings {
-            data: data.ok_or_else(|| required("data"))?,
-            series,
-            source_timeframe,
-            range: TimeRange::new(from, to).map_err(ConfigError::from)?,
+            data: data.clone(),
+            series: series.clone(),
+            source_timeframe: *source_timeframe,
+            range,
             missing: match missing {
                 Missing::Error => MissingPolicy::Error,
                 Missing::Skip => MissingPolicy::Skip,
             },
-            columns: columns.as_deref().map_or_else(|| Ok(ColumnNames::default()), column_names)?,
-            strict,
-            row_logs,
+            columns: columns.clone().unwrap_or_default(),
+            strict: *strict,
+            row_logs: *row_logs,
             align: match feed.align {
                 AlignArg::Outer => Align::Outer,
                 AlignArg::Inner => Align::Inner,
@@ -88,7 +85,7 @@ impl Settings {
                 OnSourceErrorArg::Isolate => OnSourceError::Isolate,
             },
             batch_rows: machine.batch_rows as usize,
-            memory: machine.memory.as_u64(),
+            memory: machine.memory,
             threads: machine.threads(),
         })
     }
@@ -139,50 +136,5 @@ impl MachineArgs {
     pub(crate) fn threads(&self) -> usize {
         self.threads
             .map_or_else(|| available_parallelism().map_or(1, usize::from), |threads| threads as usize)
-    }
-}
-
-/// Column names as `start=ts,open=o`.
-fn column_names(text: &str) -> Result<ColumnNames, Failure> {
-    text.split(',').try_fold(ColumnNames::default(), |names, pair| {
-        let invalid =
-            |expected| Failure::usage(format!("invalid --columns `{text}`: `{pair}`, expected {expected}"));
-        let (column, name) = pair.split_once('=').ok_or_else(|| invalid("COLUMN=NAME"))?;
-        if name.is_empty() {
-            return Err(invalid("a name after `=`"));
-        }
-        Ok(match column.trim() {
-            "start" => names.with_start(name),
-            "open" => names.with_open(name),
-            "high" => names.with_high(name),
-            "low" => names.with_low(name),
-            "close" => names.with_close(name),
-            "volume" => names.with_volume(name),
-            "trades" => names.with_trades(name),
-            "is_final" => names.with_is_final(name),
-            // The end of a candle is its start plus the timeframe, whatever a column says (R4).
-            "end" => names,
-            _ => {
-                return Err(invalid(
-                    "one of start, open, high, low, close, volume, trades, is_final, end before `=`",
-                ));
-            }
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn column_names_are_pairs() {
-        assert_eq!(
-            column_names("start=ts,open=o").unwrap(),
-            ColumnNames::default().with_start("ts").with_open("o")
-        );
-        for bad in ["start", "high_ms=e", "start=", "", "start=a,,open=b"] {
-            assert!(column_names(bad).is_err(), "{bad}");
-        }
     }
 }

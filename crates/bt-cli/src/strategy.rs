@@ -7,8 +7,6 @@ use std::str::FromStr;
 use bt_core::{BoxError, Event, EventBus, Frame, Slot};
 use bt_engine::ServiceContext;
 
-use crate::args::Sma;
-
 /// What trades in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strategy {
@@ -23,6 +21,26 @@ impl FromStr for Strategy {
         match text.strip_prefix("drill:") {
             Some(drill) => drill.parse().map(Strategy::Drill),
             None => text.parse().map(Strategy::Sma),
+        }
+    }
+}
+
+/// Lengths of the sample strategy's moving averages, in bars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sma {
+    pub(crate) fast: usize,
+    pub(crate) slow: usize,
+}
+
+impl FromStr for Sma {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let lengths = text.strip_prefix("sma:").and_then(|l| l.split_once(','));
+        let (fast, slow) = lengths.ok_or("expected sma:FAST,SLOW such as sma:12,48")?;
+        match (fast.trim().parse(), slow.trim().parse()) {
+            (Ok(fast), Ok(slow)) if 0 < fast && fast < slow && slow <= 1_000_000 => Ok(Sma { fast, slow }),
+            _ => Err("expected whole numbers with 0 < FAST < SLOW <= 1000000".into()),
         }
     }
 }
@@ -148,6 +166,14 @@ impl Drill {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_strategy_is_two_lengths_in_order() {
+        assert_eq!("sma:12,48".parse(), Ok(Sma { fast: 12, slow: 48 }));
+        for bad in ["sma", "sma:1", "sma:5,5", "sma:0,5", "ema:1,2", "sma:1,2,3", "sma:-1,2"] {
+            assert!(bad.parse::<Sma>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_strategy_trades_or_comes_to_a_bad_end() {

@@ -307,10 +307,126 @@ fn a_configuration_file_is_overridden_by_flags() {
     let output = bt(["run", "--config"]).arg(&config).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        stderr(&output).contains("run.toml") && stderr(&output).contains("--max-frames"),
+        stderr(&output)
+            .contains("run.toml:6:1: key `max-frame`: no option has this name, did you mean `max-frames`?"),
         "{}",
         stderr(&output)
     );
+}
+
+/// Each value that cannot be is refused before anything is touched, on the command line and in a file.
+#[test]
+fn values_that_cannot_be_are_refused_before_any_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let [out, log, report, config] = ["out", "log", "report", "run.toml"].map(|name| dir.path().join(name));
+    for (option, values, expected) in [
+        (
+            "batch-rows",
+            &["0", "-1", "1048577", "1.5", "NaN"][..],
+            "expected a whole number from 1 to 1048576",
+        ),
+        ("threads", &["0", "-1", "100000", "x"], "expected a whole number from 1 to 1024"),
+        ("max-frames", &["0", "-1", "18446744073709551616"], "expected a whole number from 1 to"),
+        ("fill-limit", &["-1", "1e3", "18446744073709551616"], "expected a whole number from 0 to"),
+        ("memory", &["0", "-1", "99999EiB", "NaNMiB", "lots"], "expected a size from 1B to 1EiB"),
+        ("barrier-limit", &["0s", "30", "584542046090years"], "expected a duration above zero"),
+        ("stats-every", &["0s", "-1s", "367days"], "expected a duration above zero"),
+        ("from", &["2024-02-03", "1600-01-01", "9999-01-01", "2024-13-01", "yesterday"], "expected"),
+        ("to", &["2024-01-30", "2024-01-01", "99999-01-01", "2262-04-12"], "expected"),
+        (
+            "series",
+            &["a.b:../../x@1m", "a.b:/etc/passwd@1m", "a.b:c d@1m", "a.b:c@0m", "a.b:c@1w"],
+            "expected",
+        ),
+        ("source-timeframe", &["0m", "7m", "99999999999999d"], "expected"),
+        ("columns", &["start", "start=", "opn=o", "open=a,open=b"], "expected"),
+        ("strict", &["maybe", "1"], "[possible values: true, false]"),
+    ] {
+        for value in values {
+            for path in [&out, &log, &report] {
+                std::fs::write(path, "before").unwrap();
+            }
+            let mut run = feed("run");
+            run.args(["--format", "csv"]);
+            for (option, path) in [("--out", &out), ("--log", &log), ("--report", &report)] {
+                run.arg(option).arg(path);
+            }
+            let refused = |output: Output, expected: &str| {
+                let told = stderr(&output);
+                assert_eq!(output.status.code(), Some(2), "{option} {value}: {told}");
+                assert!(told.contains(expected), "{option} {value}: {told}");
+                for path in [&out, &log, &report] {
+                    assert_eq!(std::fs::read(path).unwrap(), b"before", "{option} {value}");
+                }
+                told
+            };
+            // A value with a sign is a value and not an option, also where it stands by itself.
+            let alone = value.parse::<f64>().is_ok() && option != "strict";
+            let args = if alone {
+                vec![format!("--{option}"), value.to_string()]
+            } else {
+                vec![format!("--{option}={value}")]
+            };
+            refused(run.args(args).output().unwrap(), expected);
+
+            std::fs::write(&config, format!("\n{option} = '{value}'\n")).unwrap();
+            let mut run = feed("run");
+            if ["from", "to", "series"].contains(&option) {
+                // On the command line they would override the file.
+                run = bt(["run", "--data", "none"]);
+                let given = [("series", "a.b:c@1m"), ("from", "2024-02-02"), ("to", "2024-01-31")];
+                run.args(
+                    given
+                        .iter()
+                        .filter(|(name, _)| *name != option)
+                        .map(|(name, value)| format!("--{name}={value}")),
+                );
+            }
+            let told = refused(run.arg("--config").arg(&config).output().unwrap(), "expected");
+            assert!(told.contains(&format!("{}:2:", config.display())), "{option} {value}: {told}");
+            assert!(told.contains(&format!("key `{option}`: ")), "{option} {value}: {told}");
+        }
+    }
+    for args in [
+        &["--months", "0"][..],
+        &["--months", "100000"],
+        &["--months", "-1"],
+        &["--instruments", "0"],
+        &["--instruments", "10001"],
+        &["--gaps", "2"],
+        &["--gaps", "NaN"],
+        &["--gaps", "-0.5"],
+        &["--gaps", "1"],
+        &["--seed", "-1"],
+    ] {
+        let output = bt(["synth", "--out"]).arg(dir.path().join("synth")).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(stderr(&output).contains("expected"), "{args:?}: {}", stderr(&output));
+        assert!(!dir.path().join("synth").exists(), "{args:?}");
+    }
+}
+
+/// Any number of series is told how much memory it wants, before a file of theirs is looked for.
+#[test]
+fn too_many_series_for_the_memory_are_refused_by_their_number() {
+    let series: Vec<_> = (0..5000).map(|number| format!("--series=a.b:S{number}@1m")).collect();
+    let output = bt([
+        "frames",
+        "--data",
+        "/nowhere",
+        "--from",
+        "2024-01-01",
+        "--to",
+        "2024-02-01",
+        "--memory",
+        "16MiB",
+    ])
+    .args(&series)
+    .output()
+    .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let expected = "memory of 16777216 bytes is too small for 5000 series, expected at least 20480000 bytes";
+    assert!(stderr(&output).contains(expected), "{}", stderr(&output));
 }
 
 #[test]
