@@ -39,7 +39,8 @@ pub(crate) struct Settings {
 impl Settings {
     /// What the options amount to, or all that is wrong with them together.
     pub(crate) fn new(input: &InputArgs, feed: &FeedArgs, machine: &MachineArgs) -> Result<Self, Faults> {
-        let InputArgs { data, series, source_timeframe, from, to, missing, columns, strict, row_logs } = input;
+        let InputArgs { data, series, source_timeframe, from, to, missing, columns, strict, row_logs } =
+            input;
         let mut faults = Faults::default();
         let given = [
             ("data", data.is_some()),
@@ -105,6 +106,7 @@ impl Settings {
                 .columns(self.columns.clone())
                 .strict(self.strict)
                 .row_logs(self.row_logs)
+                .late_faults(self.on_source_error == OnSourceError::Isolate)
                 .batch_rows(self.batch_rows)
                 .pool(&pool)
                 .log(log("source")?)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bt_core::{ConfigError, LogSink, Series, SourceError, TimeRange, Yield};
 
-use crate::files::{Entry, FileInfo};
+use crate::files::{BadFile, Entry, FileInfo};
 use crate::limits::Terms;
 use crate::listing::{self, Listed, MissingPolicy};
 use crate::pool::{PoolUnits, ReadPool, Reading};
@@ -51,6 +51,7 @@ pub struct ParquetBuilder {
     origin: Origin,
     missing: MissingPolicy,
     terms: Terms,
+    late_faults: bool,
     pool: Option<ReadPool>,
     options: RowOptions,
 }
@@ -79,6 +80,7 @@ impl ParquetBuilder {
             origin,
             missing: MissingPolicy::default(),
             terms: Terms::default(),
+            late_faults: false,
             pool: None,
             options: RowOptions::new(series),
         }
@@ -112,6 +114,13 @@ impl ParquetBuilder {
     /// verified where there are any. (pyarrow writes them with `write_page_checksum=True`.)
     pub fn require_checksums(mut self, require: bool) -> Self {
         self.terms.checksums = require;
+        self
+    }
+
+    /// With `late`, a file that cannot be used ends the source where its rows would come, after those of the files
+    /// before it, instead of failing [`open`](ParquetBuilder::open): for a source that is to be isolated (R25).
+    pub fn late_faults(mut self, late: bool) -> Self {
+        self.late_faults = late;
         self
     }
 
@@ -160,12 +169,13 @@ impl ParquetBuilder {
     /// - [`SourceError::NoSuchSeries`], [`MissingPartition`](SourceError::MissingPartition),
     ///   [`AmbiguousPartition`](SourceError::AmbiguousPartition): what is not there, or twice.
     /// - [`SourceError::Io`], [`Corrupt`](SourceError::Corrupt), [`Unsupported`](SourceError::Unsupported): the
-    ///   first file that cannot be read, is no sound Parquet file, or lacks a column.
+    ///   first file that cannot be read, is no sound Parquet file, or lacks a column; unless
+    ///   [faults are late](ParquetBuilder::late_faults).
     ///
     /// # Cancel safety
     /// Dropping the future withdraws the work that no thread has begun.
     pub async fn open(self) -> Result<ParquetSource, SourceError> {
-        let ParquetBuilder { origin, missing, terms, pool, options } = self;
+        let ParquetBuilder { origin, missing, terms, late_faults, pool, options } = self;
         options.check()?;
         let pool = match pool {
             Some(pool) => pool,
@@ -186,12 +196,19 @@ impl ParquetBuilder {
                 pool.offload(list).await?
             }
         };
-        let entries = inspect(&pool, &root, listed, &terms).await?;
+        let (entries, bad) = inspect(&pool, &root, listed, &terms).await?;
+        let bad = match bad {
+            Some(bad) if !late_faults => return Err(bad.error),
+            bad => bad,
+        };
         let chunk_rows = options.batch_rows.clamp(LEAST_CHUNK_ROWS, MOST_CHUNK_ROWS);
         let reading = Reading { entries, terms, rules: options.rules(), chunk_rows };
-        Ok(ParquetSource { rows: RowSource::new(pool.register(reading), options) })
+        Ok(ParquetSource { rows: RowSource::new(pool.register(reading, bad), options) })
     }
 }
+
+/// What was found of the files, up to the first that cannot be used.
+type Inspected = (Vec<Entry>, Option<BadFile>);
 
 /// Reads the footers of the files, several at a time.
 async fn inspect(
@@ -199,32 +216,43 @@ async fn inspect(
     root: &Path,
     listed: Vec<Listed>,
     terms: &Terms,
-) -> Result<Vec<Entry>, SourceError> {
+) -> Result<Inspected, SourceError> {
     let mut parts = Vec::new();
     let mut listed = listed.into_iter().peekable();
     while listed.peek().is_some() {
         let part: Vec<_> = listed.by_ref().take(FOOTERS).collect();
         let (root, terms) = (root.to_path_buf(), terms.clone());
-        parts.push(pool.offload(move || {
-            part.into_iter()
-                .map(|listed| match listed {
-                    Listed::File(path) => {
-                        let shown = shown(&root, &path);
-                        Ok(Entry::File(FileInfo::inspect(path, shown, &terms)?))
-                    }
-                    Listed::Missing { month, path } => {
-                        Ok(Entry::Missing { month: month.to_string(), shown: shown(&root, &path) })
-                    }
-                })
-                .collect::<Result<Vec<_>, SourceError>>()
-        }));
+        parts.push(pool.offload(move || Ok(inspect_part(&root, part, &terms))));
     }
     let mut entries = Vec::new();
     for part in parts {
         // In the order of the files, so that the first that is at fault is the one that is named.
-        entries.extend(part.await?);
+        let (sound, bad) = part.await?;
+        entries.extend(sound);
+        if bad.is_some() {
+            return Ok((entries, bad));
+        }
     }
-    Ok(entries)
+    Ok((entries, None))
+}
+
+fn inspect_part(root: &Path, listed: Vec<Listed>, terms: &Terms) -> Inspected {
+    let mut entries = Vec::new();
+    for listed in listed {
+        match listed {
+            Listed::File(path) => {
+                let shown = shown(root, &path);
+                match FileInfo::inspect(path.clone(), Arc::clone(&shown), terms) {
+                    Ok(info) => entries.push(Entry::File(info)),
+                    Err(error) => return (entries, Some(BadFile { path, shown, error })),
+                }
+            }
+            Listed::Missing { month, path } => {
+                entries.push(Entry::Missing { month: month.to_string(), shown: shown(root, &path) });
+            }
+        }
+    }
+    (entries, None)
 }
 
 /// A path as it stands in logs: relative to the root, so that a data set can move without changing them.

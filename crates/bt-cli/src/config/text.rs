@@ -46,8 +46,9 @@ pub(crate) struct Wrong {
 
 /// Checks a text: every key and every value, whatever command it is for and whatever the command line overrides.
 pub(crate) fn check(text: &str) -> Checked {
-    let (table, faults) = DeTable::parse_recoverable(text);
+    let (table, mut faults) = DeTable::parse_recoverable(text);
     let mut checked = Checked { is_toml: faults.is_empty(), ..Checked::default() };
+    faults.truncate(MOST + 1);
     // What was made of a line that is no TOML is anybody's guess.
     let lines = Lines::of(text);
     let torn: BTreeSet<_> =
@@ -61,12 +62,12 @@ pub(crate) fn check(text: &str) -> Checked {
     }));
     let mut options = Options::new();
     for (key, value) in table.get_ref() {
+        if checked.wrong.len() > MOST {
+            break;
+        }
         let place = |at: usize| lines.place(at).0;
         if torn.contains(&place(key.span().start)) || torn.contains(&place(value.span().start)) {
             continue;
-        }
-        if checked.wrong.len() > MOST {
-            break;
         }
         match options.check(key, value) {
             Ok(given) => checked.options.push(given),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -11,7 +11,7 @@ use bt_core::{Columns, SourceError};
 use super::ReadPool;
 use super::job::{Id, Parcel, Reading};
 use crate::chunk::{Unit, Units};
-use crate::files::Entry;
+use crate::files::{BadFile, Entry};
 
 /// Columns that were handed on and may still be held downstream, to be taken back later.
 const LENT: usize = 2;
@@ -25,6 +25,9 @@ pub(crate) struct PoolUnits {
     announced: usize,
     /// A chunk whose file is still to be announced, or the end.
     next: Option<Next>,
+    /// The file after all of these, and its error until it is told.
+    bad: Option<(PathBuf, Arc<str>)>,
+    fault: Option<SourceError>,
     /// Bytes of the chunk that was handed on last.
     current: u64,
     /// Bytes that are free again, and columns that may be.
@@ -39,7 +42,8 @@ enum Next {
 }
 
 impl PoolUnits {
-    pub(super) fn new(pool: ReadPool, reading: Arc<Reading>) -> Self {
+    pub(super) fn new(pool: ReadPool, reading: Arc<Reading>, bad: Option<BadFile>) -> Self {
+        let (bad, fault) = bad.map(|BadFile { path, shown, error }| ((path, shown), error)).unzip();
         let shared = pool.shared();
         let mut state = shared.lock();
         let id = state.register(Arc::clone(&reading));
@@ -50,6 +54,8 @@ impl PoolUnits {
             reading,
             announced: 0,
             next: None,
+            bad,
+            fault,
             current: 0,
             passed: 0,
             lent: VecDeque::new(),
@@ -125,7 +131,7 @@ impl Units for PoolUnits {
                 self.current = bytes;
                 Poll::Ready(Some(Ok(Unit::Rows(chunk))))
             }
-            Next::End => Poll::Ready(None),
+            Next::End => Poll::Ready(self.fault.take().map(Err)),
         }
     }
 
@@ -135,10 +141,12 @@ impl Units for PoolUnits {
     }
 
     fn shown(&self, path: &Path) -> Option<Arc<str>> {
-        self.reading.entries.iter().find_map(|entry| match entry {
-            Entry::File(info) if info.path() == path => Some(Arc::clone(&info.shown)),
+        let sound = self.reading.entries.iter().find_map(|entry| match entry {
+            Entry::File(info) if info.path() == path => Some(&info.shown),
             _ => None,
-        })
+        });
+        let bad = self.bad.iter().find_map(|(bad, shown)| (bad == path).then_some(shown));
+        sound.or(bad).cloned()
     }
 }
 

@@ -21,6 +21,7 @@ use self::state::State;
 #[cfg(feature = "bare")]
 pub(crate) use self::unit::SLICE_ROWS;
 use self::unit::Unit;
+use crate::files::BadFile;
 
 const THREADS: usize = 2;
 const MEMORY: u64 = 256 << 20;
@@ -143,9 +144,9 @@ impl ReadPool {
         }
     }
 
-    /// The units of a source, which are read from now on.
-    pub(crate) fn register(&self, reading: Reading) -> PoolUnits {
-        PoolUnits::new(self.clone(), Arc::new(reading))
+    /// The units of a source, which are read from now on. With a file that cannot be used they end in its error.
+    pub(crate) fn register(&self, reading: Reading, bad: Option<BadFile>) -> PoolUnits {
+        PoolUnits::new(self.clone(), Arc::new(reading), bad)
     }
 
     fn shared(&self) -> &Shared {

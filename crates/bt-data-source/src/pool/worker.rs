@@ -1,6 +1,5 @@
 //! What the threads of a pool do.
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use super::unit::{self, Part};
 use crate::check::{self, Raw};
 use crate::chunk::Chunk;
 use crate::decode::{self, FilePlan, RawChunk, Scratch, Slice};
-use crate::files::{Entry, FileInfo, guarded, guarded_around};
+use crate::files::{Entry, FileInfo, OpenFile, guarded, guarded_around};
 
 /// Works until the pool closes. No panic ends it: others wait for what it would have done next.
 pub(super) fn run(shared: &Shared) {
@@ -70,7 +69,10 @@ fn read_parts(
     })?;
     for part in &unit.parts {
         let chunks =
-            guarded(info.path(), || read_part(&mut file, info, &plan, part, reading, scratch, buffers))?;
+            guarded(info.path(), || read_part(&mut file, info, &plan, part, reading, scratch, buffers));
+        // Rows of a file that changed meanwhile belong to neither of its states, nor does what is wrong with them.
+        info.check(&file)?;
+        let chunks = chunks?;
         let parcel = |chunk: Chunk| Parcel { entry: unit.entry, bytes: unit::bytes(chunk.rows.len()), chunk };
         if !shared.deliver(*id, chunks.into_iter().map(parcel).collect()) {
             tracing::debug!(path = %info.path().display(), "unit given up");
@@ -82,7 +84,7 @@ fn read_parts(
 }
 
 fn read_part(
-    file: &mut File,
+    file: &mut OpenFile,
     info: &FileInfo,
     plan: &FilePlan,
     part: &Part,
