@@ -1,5 +1,5 @@
 //! `cargo xtask soak`: the tests that take long. Runs end at random moments, many times over; the bus is run in
-//! the interleavings of its threads.
+//! the interleavings of its threads; files are changed at random and read.
 
 use std::process::Command;
 
@@ -9,14 +9,18 @@ use crate::command::{Usage, cargo, run as run_command};
 /// Runs for each kind of end, unless told otherwise.
 const RUNS: u32 = 50;
 
+/// Files that are changed and read.
+const MUTANTS: u32 = 5_400;
+
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let runs = runs(arguments)?;
     run_command(interleavings())?;
+    run_command(mutants())?;
     // A summary of each kind of end is among what the tests print.
     let mut command = cargo(&["test", "--release", "-p", "bt-cli", "--test", "ends", "--", "--nocapture"]);
     command.env("BT_SOAK_RUNS", runs.to_string());
     run_command(command)?;
-    println!("every end was in order, {runs} runs of each");
+    println!("every end was in order, {runs} runs of each; {MUTANTS} changed files were refused or read");
     Ok(())
 }
 
@@ -26,6 +30,13 @@ fn interleavings() -> Command {
     // A deadlock may end the whole program; then the last words name the model.
     command.args(["--", "--nocapture"]);
     command.env("RUSTFLAGS", "--cfg bt_loom");
+    command
+}
+
+/// The changed files. A table of what became of them is among what the test prints.
+fn mutants() -> Command {
+    let mut command = cargo(&["test", "-p", "bt-data-source", "--test", "mutants", "--", "--nocapture"]);
+    command.env("BT_SOAK_MUTANTS", MUTANTS.to_string());
     command
 }
 

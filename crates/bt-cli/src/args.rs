@@ -220,6 +220,10 @@ pub(crate) struct InputArgs {
     /// Log so many bad rows of a kind and gaps one by one in a month of a series, and how many more there were
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) row_logs: u64,
+    /// Make a page without a checksum an error; those that are there are verified in any case
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, value_name = "BOOL")]
+    #[arg(default_value_t = false, default_missing_value = "true")]
+    pub(crate) require_checksums: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

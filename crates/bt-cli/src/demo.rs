@@ -56,6 +56,7 @@ pub(crate) async fn demo(args: DemoArgs, ui: &Ui) -> Result<(), Failure> {
             columns: ColumnNames::default(),
             strict: false,
             row_logs: 100,
+            require_checksums: false,
             align: Align::Outer,
             fill: Fill::default(),
             partial: PartialPolicy::Emit,

@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) columns: ColumnNames,
     pub(crate) strict: bool,
     pub(crate) row_logs: u64,
+    pub(crate) require_checksums: bool,
     pub(crate) align: Align,
     pub(crate) fill: Fill,
     pub(crate) partial: PartialPolicy,
@@ -39,7 +40,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// What the options amount to, or all that is wrong with them together.
     pub(crate) fn new(input: &InputArgs, feed: &FeedArgs, machine: &MachineArgs) -> Result<Self, Faults> {
-        let InputArgs { data, series, source_timeframe, from, to, missing, columns, strict, row_logs } =
+        let InputArgs { data, series, source_timeframe, from, to, missing, columns, strict, row_logs, require_checksums } =
             input;
         let mut faults = Faults::default();
         let given = [
@@ -69,6 +70,7 @@ impl Settings {
             columns: columns.clone().unwrap_or_default(),
             strict: *strict,
             row_logs: *row_logs,
+            require_checksums: *require_checksums,
             align: match feed.align {
                 AlignArg::Outer => Align::Outer,
                 AlignArg::Inner => Align::Inner,
@@ -107,6 +109,7 @@ impl Settings {
                 .strict(self.strict)
                 .row_logs(self.row_logs)
                 .late_faults(self.on_source_error == OnSourceError::Isolate)
+                .require_checksums(self.require_checksums)
                 .batch_rows(self.batch_rows)
                 .pool(&pool)
                 .log(log("source")?)

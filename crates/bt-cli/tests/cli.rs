@@ -271,6 +271,17 @@ fn r11_r25_a_corrupt_file_ends_the_run_or_its_series() {
 }
 
 #[test]
+fn a_page_without_a_checksum_ends_the_work_if_asked_to() {
+    for command in ["frames", "run"] {
+        let output = feed(command).arg("--require-checksums").output().unwrap();
+        let text = stderr(&output);
+        assert!(!output.status.success());
+        assert!(text.contains("a page has no checksum, expected one"), "{text}");
+        assert!(text.contains("BTCUSDT-1m-2024-1.parquet") && text.contains("column `start_ms`"), "{text}");
+    }
+}
+
+#[test]
 fn a_file_for_frames_wants_a_format() {
     let output = feed("run").args(["--out", "frames.csv"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));

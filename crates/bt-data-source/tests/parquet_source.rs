@@ -8,7 +8,7 @@ mod common;
 use std::fs;
 
 use bt_core::{Candle, CandleSource, LogEvent, SourceError, SourceStats, TimeRange, Timestamp, Value};
-use bt_data_source::{MemorySource, MissingPolicy, ParquetBuilder, ParquetSource, ReadPool};
+use bt_data_source::{Limits, MemorySource, MissingPolicy, ParquetBuilder, ParquetSource, ReadPool};
 use bt_testkit::reference::{RawRow, RawTrades, check_rows};
 use bt_testkit::source_contract::SourceContract;
 use bt_testkit::strategies::{self, Dirt};
@@ -54,6 +54,24 @@ impl Course {
         self.stats.files = 0;
         self
     }
+}
+
+#[test]
+fn r11_what_is_asked_of_a_file_beyond_the_format_is_held_against_it() {
+    let rows = minutes("2024-01-01", 300);
+    let (_dir, paths) = files(std::slice::from_ref(&rows), 200);
+    let path = paths[0].display();
+    let asked = || ParquetSource::files(series(), &paths);
+    let course = Course::of(asked().require_checksums(true));
+    let place = "in row group 0 in column `start_ms`";
+    let expected = format!("{path} cannot be used {place}: a page has no checksum, expected one");
+    assert_eq!((course.candles.len(), course.error), (0, Some(expected)));
+    let course = Course::of(asked().limits(Limits::default().with_max_page_bytes(100)));
+    assert!(course.error.unwrap().contains("expected 0 to 100"));
+    let error = open(asked().limits(Limits::default().with_max_row_group_rows(199))).unwrap_err();
+    assert!(error.to_string().contains("200 rows, expected 199 at most"), "{error}");
+    let course = Course::of(asked().limits(Limits::default().with_max_row_group_rows(200)));
+    assert_eq!((course.candles.len(), course.error), (300, None));
 }
 
 #[test]
