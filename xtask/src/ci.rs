@@ -1,4 +1,5 @@
-//! `cargo xtask ci`: every check. The one place that says what they are; `.ci/run` only calls this.
+//! `cargo xtask ci`: every check. The one place that says what they are; `.ci/run` only fetches what they need
+//! and calls this.
 
 mod demo;
 

@@ -512,6 +512,20 @@ fn other_columns_may_be_anything() {
 }
 
 #[test]
+fn a_row_group_without_rows_may_be_anywhere() {
+    let nowhere = |size| {
+        let metadata = [(4, V::Int(0)), (5, V::Int(0)), (6, V::Int(size)), (7, V::Int(size)), (9, V::Int(0))];
+        thrift(vec![(2, V::Int(0)), (3, V::Struct(thrift(metadata.into())))])
+    };
+    for size in [0, 21, i64::MAX] {
+        let file = File { rows: 0, file_rows: 0, chunks: vec![nowhere(size); 6], ..File::new(&candles()) };
+        assert_eq!(read(&file.bytes()).unwrap(), []);
+        let file = File { chunks: vec![nowhere(size); 6], ..File::new(&candles()) };
+        assert!(read(&file.bytes()).unwrap_err().ends_with("in row group 0 in column `start_ms`"));
+    }
+}
+
+#[test]
 fn schemas_that_contradict_themselves_are_refused() {
     let broken = |change: fn(&mut File)| {
         let mut file = File::new(&candles());
