@@ -239,9 +239,24 @@ fn a_file_that_another_replaces_or_changes_is_an_error() {
     let (error, _dir, path) = harmed(replace);
     assert!(bt_core::error_chain(&error).ends_with("another file has taken its place"), "{error}");
     assert_eq!(fs::read(path).unwrap(), b"of another");
-    // Another run that was given the same path.
-    let (error, ..) = harmed(|path| drop(Journal::create(path).unwrap()));
+    let (error, ..) = harmed(|path| fs::write(path, "of another").unwrap());
     assert!(bt_core::error_chain(&error).contains("another has changed it"), "{error}");
+}
+
+#[test]
+fn a_file_that_a_journal_is_written_to_takes_no_other() {
+    let (_dir, path) = temporary();
+    let mut journal = Journal::create(&path).unwrap();
+    journal.append("log", 1, &event(0)).unwrap();
+    block_on(futures::future::poll_fn(|cx| journal.poll_flush(cx))).unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = Journal::create(&path).unwrap_err();
+    assert!(bt_core::error_chain(&error).contains("another journal is being written to it"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(block_on(journal.close()).unwrap(), 1);
+    // What has been written may be written anew.
+    block_on(Journal::create(&path).unwrap().close()).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"");
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub(crate) async fn demo(args: DemoArgs, ui: &Ui) -> Result<(), Failure> {
     let data = dir.join("data");
     std::fs::create_dir_all(&data)
         .map_err(|error| Failure::run(format_args!("cannot create {}", data.display()), &error))?;
+    Report::check(record.report.as_deref())?;
     let synth =
         SynthConfig::default().with_instruments(8).with_months(12).with_seed(1).with_gaps(0.001).build()?;
     let plan = Plan {

@@ -36,15 +36,13 @@ pub(crate) struct Pending {
 impl Pending {
     /// Creates the file beside `destination`. Dropped without [`finish`](Pending::finish), it vanishes.
     pub(crate) fn create(destination: &Path) -> io::Result<(File, Pending)> {
+        if destination.to_string_lossy().ends_with(std::path::is_separator) {
+            return Err(not_a_file());
+        }
         // Through a link, what it points to is replaced and not the link.
         let destination = destination.canonicalize().unwrap_or_else(|_| destination.to_owned());
         match destination.metadata() {
-            Ok(found) if found.is_dir() => {
-                return Err(io::Error::new(
-                    io::ErrorKind::IsADirectory,
-                    "it is a directory, expected a file",
-                ));
-            }
+            Ok(found) if found.is_dir() => return Err(not_a_file()),
             Ok(found) if !found.is_file() => {
                 let file = OpenOptions::new().write(true).open(&destination)?;
                 return Ok((file, Pending { temporary: None, destination }));
@@ -80,6 +78,10 @@ impl Drop for Pending {
     }
 }
 
+fn not_a_file() -> io::Error {
+    io::Error::new(io::ErrorKind::IsADirectory, "it is a directory, expected a file")
+}
+
 /// A new file beside `destination`, and its name, under which it is known to be under way.
 fn beside(destination: &Path) -> io::Result<(File, PathBuf)> {
     let name = destination.file_name().unwrap_or_default().to_string_lossy();
@@ -94,10 +96,22 @@ fn beside(destination: &Path) -> io::Result<(File, PathBuf)> {
                 return Ok((file, temporary));
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(io::Error::new(error.kind(), "its directory is not there, expected one"));
+            }
             Err(error) => return Err(error),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Whether a file can be made there, found out by making one beside it. Of pipes and devices nothing is asked: to
+/// open one may be more than a question.
+pub(crate) fn check(destination: &Path) -> io::Result<()> {
+    match destination.metadata() {
+        Ok(found) if !found.is_file() && !found.is_dir() => Ok(()),
+        _ => Pending::create(destination).map(drop),
+    }
 }
 
 /// Writes a whole file.
@@ -124,6 +138,15 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"whole");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         assert!(Pending::create(dir.path()).is_err());
+        check(&path).unwrap();
+        check(&dir.path().join("new")).unwrap();
+        for bad in
+            [dir.path().to_owned(), dir.path().join("new/"), dir.path().join("nowhere/new"), path.join("new")]
+        {
+            assert!(check(&bad).is_err(), "{}", bad.display());
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

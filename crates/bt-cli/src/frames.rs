@@ -15,7 +15,7 @@ use crate::journal::JournalSlot;
 use crate::output::{Output, OutputEnd, Stopped};
 use crate::places;
 use crate::progress::Meter;
-use crate::report::{Outcome, Parts};
+use crate::report::{Outcome, Parts, Report};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::tally::Tally;
@@ -27,6 +27,7 @@ pub(crate) async fn frames(args: FramesArgs, ui: &Ui) -> Result<(), Failure> {
     let report = record.report.clone();
     let format = format.unwrap_or(Format::Csv);
     places::distinct(places::of(config.config.as_deref(), format, &output, &record))?;
+    Report::check(report.as_deref())?;
     let signals = Signals::listen()?;
     let work = Work { settings, format, output, record };
     let outcome = work.execute(Meter::new(ui, "frames"), &signals).await;

@@ -226,6 +226,13 @@ impl Report {
         self.series.iter().map(|series| series.source.emitted).sum()
     }
 
+    /// Finds out, before any work, whether a report can be written.
+    pub(crate) fn check(path: Option<&Path>) -> Result<(), Failure> {
+        let Some(path) = path else { return Ok(()) };
+        files::check(path)
+            .map_err(|error| Failure::run(format_args!("cannot write report {}", path.display()), &error))
+    }
+
     /// Writes the report, complete or not at all. It waits for whoever reads it, but not for longer than `limit`
     /// after a signal.
     async fn write(&self, path: &Path, signals: &Signals, limit: Duration) -> Result<(), Failure> {

@@ -15,7 +15,7 @@ use crate::journal;
 use crate::output::{Output, OutputEnd, Stopped};
 use crate::places;
 use crate::progress::Meter;
-use crate::report::{Outcome, Parts, Service};
+use crate::report::{Outcome, Parts, Report, Service};
 use crate::settings::Settings;
 use crate::signals::{self, Signals};
 use crate::stats::Stats;
@@ -43,6 +43,7 @@ pub(crate) async fn run(args: RunArgs, ui: &Ui) -> Result<(), Failure> {
         record,
     };
     places::distinct(places::of(config.config.as_deref(), plan.format, &plan.output, &plan.record))?;
+    Report::check(report.as_deref())?;
     let signals = Signals::listen()?;
     let limit = plan.barrier_limit;
     let outcome = plan.execute(Meter::new(ui, "run"), &signals).await;

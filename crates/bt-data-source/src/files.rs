@@ -170,8 +170,12 @@ fn open(path: &Path) -> Result<(OpenFile, Stamp), SourceError> {
     let failed = |source| SourceError::Io { path: path.to_path_buf(), source };
     // Looked at before it is opened: opening a named pipe would wait for its other end.
     match fs::metadata(path).map_err(failed)? {
-        found if found.is_dir() => Err(failed(io::Error::from(io::ErrorKind::IsADirectory))),
-        found if !found.is_file() => Err(failed(io::Error::other("it is no regular file"))),
+        found if found.is_dir() => {
+            Err(failed(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory, expected a file")))
+        }
+        found if !found.is_file() => {
+            Err(failed(io::Error::other("it is a pipe or a device, expected a regular file")))
+        }
         _ => {
             let file = OpenFile {
                 file: File::open(path).map_err(failed)?,

@@ -73,7 +73,13 @@ pub(crate) fn list(
     range: TimeRange,
     missing: MissingPolicy,
 ) -> Result<Vec<Listed>, SourceError> {
-    fs::metadata(root).map_err(|source| SourceError::Io { path: root.to_path_buf(), source })?;
+    let failed = |source| SourceError::Io { path: root.to_path_buf(), source };
+    if !fs::metadata(root).map_err(failed)?.is_dir() {
+        return Err(failed(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            "it is not a directory, expected one",
+        )));
+    }
     let dir = layout::series_dir(root, series);
     if !exists(&dir)? {
         return Err(SourceError::NoSuchSeries { series: series.clone(), path: dir });
@@ -190,6 +196,10 @@ mod tests {
         );
         let error = list(&root.path().join("no"), &series(), range, MissingPolicy::Skip).unwrap_err();
         assert!(matches!(&error, SourceError::Io { path, .. } if path.ends_with("no")));
+        let file = root.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let error = list(&file, &series(), range, MissingPolicy::Skip).unwrap_err();
+        assert!(matches!(&error, SourceError::Io { path, .. } if *path == file));
     }
 
     #[cfg(unix)]

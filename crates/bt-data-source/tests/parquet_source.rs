@@ -167,6 +167,26 @@ fn r11_the_first_of_several_bad_files_is_named() {
 }
 
 #[test]
+fn r25_with_late_faults_a_file_ends_the_source_at_its_turn() {
+    let root = tempfile::tempdir().unwrap();
+    write(&month(root.path(), 2024, "1"), &minutes("2024-01-31T23:00:00Z", 60), 10);
+    write(&month(root.path(), 2024, "3"), &minutes("2024-03-01", 60), 10);
+    fs::write(month(root.path(), 2024, "2"), "no file of candles").unwrap();
+    let range = range("2024-01-01", "2024-04-01");
+    let builder = || ParquetSource::builder(root.path(), series()).range(range);
+    let early = open(builder()).unwrap_err().to_string();
+    let course = Course::of(builder().late_faults(true));
+    assert_eq!((course.candles.len(), course.stats.files), (60, 1));
+    assert_eq!(course.error, Some(early));
+    assert_eq!(course.events(), [(0, "SOURCE_FILE_OPEN"), (60, "SOURCE_FAILED")]);
+    let shown = "exchange=binance/market=spot/symbol=BTCUSDT/type=candle/timeframe=1m/year=2024/BTCUSDT-1m-2024-2.parquet";
+    assert_eq!(course.logs[1].1.fields[0], ("path", Value::Text(shown.into())));
+    // What is missing is no fault of a file.
+    fs::remove_file(month(root.path(), 2024, "2")).unwrap();
+    assert!(matches!(open(builder().late_faults(true)), Err(SourceError::MissingPartition { .. })));
+}
+
+#[test]
 fn r11_corrupt_pages_end_the_source_after_what_came_before() {
     let (_dir, paths) = files(&[minutes("2024-01-01", 100), minutes("2024-01-01T01:40:00Z", 100)], 1000);
     let mut bytes = fs::read(&paths[1]).unwrap();

@@ -1,6 +1,6 @@
 //! How a journal is written.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -58,7 +58,8 @@ impl JournalConfig {
     /// Creates the file, or empties it, and starts the thread that writes to it.
     ///
     /// # Errors
-    /// [`JournalError::Create`].
+    /// [`JournalError::Create`], also if another journal is being written to the same file, wherever the system
+    /// has locks for files.
     pub fn create(self, path: impl AsRef<Path>) -> Result<Journal, JournalError> {
         let JournalConfig { fsync, buffer } = self;
         let given = path.as_ref();
@@ -76,7 +77,14 @@ fn create(path: &Path) -> io::Result<File> {
     let file = File::options().create(true).append(true).open(path)?;
     // A pipe or a device has nothing to be cut off.
     if file.metadata()?.is_file() {
-        file.set_len(0)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let what = "another journal is being written to it, expected a file for each";
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, what));
+            }
+            // Not all file systems have locks.
+            Ok(()) | Err(TryLockError::Error(_)) => file.set_len(0)?,
+        }
     }
     Ok(file)
 }

@@ -37,6 +37,10 @@ pub(super) fn run(shared: &Shared, file: File, fsync: FsyncPolicy) {
             spool.failed = result.err().map(Arc::new);
         }
         spool.ended = last || spool.failed.is_some();
+        if spool.ended {
+            // Whoever finds that it has ended may begin another.
+            drop(out.file.unlock());
+        }
         let ended = spool.ended;
         let progress = spool.take_waiting();
         drop(spool);
