@@ -146,6 +146,25 @@ fn the_report_adds_up_and_counts_the_journal() {
 }
 
 #[test]
+fn of_many_gaps_the_first_of_a_month_are_logged_and_the_rest_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let [log, report] = ["log.jsonl", "report.json"].map(|name| dir.path().join(name));
+    succeed(feed("run").args(["--row-logs", "3", "--log"]).arg(&log).arg("--report").arg(&report));
+    let journal = std::fs::read_to_string(&log).unwrap();
+    let events: Vec<Value> = journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| events.iter().filter(move |event| event["event"] == name).collect::<Vec<_>>();
+    let count = |values: &[&Value]| values.iter().map(|value| value.as_u64().unwrap()).sum::<u64>();
+    let counted: Vec<_> =
+        of("SOURCE_ROWS_SUPPRESSED").iter().map(|event| &event["fields"]["count"]).collect();
+    let report = json(&report);
+    let gaps: Vec<_> =
+        report["series"].as_array().unwrap().iter().map(|series| &series["source"]["gaps"]).collect();
+    // Three series, two months.
+    assert_eq!((of("SOURCE_GAP_DETECTED").len(), counted.len()), (18, 6));
+    assert_eq!(18 + count(&counted), count(&gaps));
+}
+
+#[test]
 fn r5_r18_what_cannot_be_is_named_and_nothing_is_left_behind() {
     let dir = tempfile::tempdir().unwrap();
     let [out, report] = ["out.csv", "report.json"].map(|name| dir.path().join(name));
