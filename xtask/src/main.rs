@@ -47,6 +47,7 @@ const COMMANDS: [Command; 5] = [
         name: "supply",
         arguments: "",
         about: "hold what the build takes in against deny.toml: licences, sources, duplicates, features",
+        more: "",
         run: supply::run,
     },
     Command {

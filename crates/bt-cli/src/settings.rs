@@ -40,8 +40,18 @@ pub(crate) struct Settings {
 impl Settings {
     /// What the options amount to, or all that is wrong with them together.
     pub(crate) fn new(input: &InputArgs, feed: &FeedArgs, machine: &MachineArgs) -> Result<Self, Faults> {
-        let InputArgs { data, series, source_timeframe, from, to, missing, columns, strict, row_logs, require_checksums } =
-            input;
+        let InputArgs {
+            data,
+            series,
+            source_timeframe,
+            from,
+            to,
+            missing,
+            columns,
+            strict,
+            row_logs,
+            require_checksums,
+        } = input;
         let mut faults = Faults::default();
         let given = [
             ("data", data.is_some()),
