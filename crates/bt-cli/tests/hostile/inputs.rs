@@ -89,7 +89,7 @@ fn what_may_not_be_read_is_named() {
     let content = fs::read(&file).unwrap();
     fs::remove_file(&file).unwrap();
     fs::write(&file, content).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o0)).unwrap();
     if File::open(&file).is_ok() {
         println!("skipped: whoever runs this may read everything");
         return;

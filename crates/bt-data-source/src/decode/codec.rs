@@ -166,7 +166,7 @@ fn lz4_old(input: &[u8], output: &mut [u8]) -> Result<usize, Fault> {
 /// Hadoop's frames: the decompressed length, then blocks until that is reached, each after its compressed length.
 /// Both as big-endian u32. `None` if it is not that.
 fn hadoop(mut input: &[u8], output: &mut [u8]) -> Option<usize> {
-    fn length<'a>(input: &mut &'a [u8]) -> Option<usize> {
+    fn length(input: &mut &[u8]) -> Option<usize> {
         let (length, rest) = input.split_first_chunk::<4>()?;
         *input = rest;
         Some(u32::from_be_bytes(*length) as usize)

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::codec::{Codec, Decompressor};
 use super::error::{Fault, corrupt, unsupported};
-use super::pages::{Content, Header, Layout, PageRules, PageStream, RawBuffer};
+use super::pages::{Content, Header, Layout, PageRules, PageStream, Part, RawBuffer};
 use super::plan::{ChunkPlan, ColumnPlan, most_page_bytes};
 use super::rle::{BLOCK, Block, Hybrid, Span};
 use super::values::{Encoding, Kind, Source, Values};
@@ -72,28 +72,6 @@ struct Page {
     levels: Option<(Hybrid, Part)>,
     values: Values,
     part: Part,
-}
-
-/// Bytes in one of the buffers.
-#[derive(Clone, Debug)]
-struct Part {
-    /// In the buffer of decompressed bytes, else in that of bytes as read.
-    decompressed: bool,
-    range: Range<usize>,
-}
-
-impl Part {
-    fn of<'b>(&self, raw: &'b RawBuffer, decompressed: &'b [u8]) -> &'b [u8] {
-        let buffer = if self.decompressed { decompressed } else { raw.bytes() };
-        &buffer[self.range.clone()]
-    }
-
-    /// The part without its first `n` bytes, and those.
-    fn split(&self, n: usize) -> Option<(Part, Part)> {
-        let at = self.range.start.checked_add(n).filter(|&at| at <= self.range.end)?;
-        let part = |range| Part { decompressed: self.decompressed, range };
-        Some((part(self.range.start..at), part(at..self.range.end)))
-    }
 }
 
 impl<'a, R: Read + Seek, K: Kind> ColumnReader<'a, R, K> {

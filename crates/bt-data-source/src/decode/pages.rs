@@ -1,6 +1,7 @@
 //! The pages of a column chunk: headers read, bodies handed out or stepped over.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::thread;
 
 use super::error::{Fault, corrupt, unsupported};
@@ -280,4 +281,26 @@ fn count(c: &mut Cursor<'_>) -> Result<usize, Fault> {
     u32::try_from(count)
         .map(|count| count as usize)
         .map_err(|_| corrupt(format_args!("a page is said to have {count} values")))
+}
+
+/// Bytes in one of the buffers.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// In the buffer of decompressed bytes, else in that of bytes as read.
+    pub(super) decompressed: bool,
+    pub(super) range: Range<usize>,
+}
+
+impl Part {
+    pub(super) fn of<'b>(&self, raw: &'b RawBuffer, decompressed: &'b [u8]) -> &'b [u8] {
+        let buffer = if self.decompressed { decompressed } else { raw.bytes() };
+        &buffer[self.range.clone()]
+    }
+
+    /// The part without its first `n` bytes, and those.
+    pub(super) fn split(&self, n: usize) -> Option<(Part, Part)> {
+        let at = self.range.start.checked_add(n).filter(|&at| at <= self.range.end)?;
+        let part = |range| Part { decompressed: self.decompressed, range };
+        Some((part(self.range.start..at), part(at..self.range.end)))
+    }
 }

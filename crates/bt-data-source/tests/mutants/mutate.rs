@@ -42,9 +42,9 @@ pub(crate) const KINDS: [(&str, Change); 9] = [
     ("page header flipped", |bytes, map, rng| flip(bytes, &pick(&map.headers, rng), rng)),
     ("levels flipped", |bytes, map, rng| flip(bytes, &pick(&map.levels, rng), rng)),
     ("dictionary flipped", |bytes, map, rng| flip(bytes, &pick(&map.dictionaries, rng), rng)),
-    ("zeroed", zero),
-    ("bogus varint", bogus_varint),
-    ("random bytes", random),
+    ("zeroed", |bytes, map, rng| zero(bytes, map, rng)),
+    ("bogus varint", |bytes, map, rng| bogus_varint(bytes, map, rng)),
+    ("random bytes", |bytes, _, rng| random(bytes, rng)),
 ];
 
 /// A changed file, by its number.
@@ -108,14 +108,14 @@ fn flip(bytes: &mut [u8], range: &Range<usize>, rng: &mut Rng) {
     }
 }
 
-fn zero(bytes: &mut Vec<u8>, map: &Map, rng: &mut Rng) {
+fn zero(bytes: &mut [u8], map: &Map, rng: &mut Rng) {
     let from = if rng.below(3) == 0 { rng.within(&map.footer) } else { rng.below(bytes.len()) };
     let to = (from + 1 + rng.below(200)).min(bytes.len());
     bytes[from..to].fill(0);
 }
 
 /// Puts a number of up to ten bytes where numbers are: large, negative, or without an end.
-fn bogus_varint(bytes: &mut Vec<u8>, map: &Map, rng: &mut Rng) {
+fn bogus_varint(bytes: &mut [u8], map: &Map, rng: &mut Rng) {
     let range = if rng.below(2) == 0 { map.footer.clone() } else { pick(&map.headers, rng) };
     let from = rng.within(&range);
     let to = (from + 1 + rng.below(10)).min(range.end);
@@ -125,7 +125,7 @@ fn bogus_varint(bytes: &mut Vec<u8>, map: &Map, rng: &mut Rng) {
     }
 }
 
-fn random(bytes: &mut Vec<u8>, _: &Map, rng: &mut Rng) {
+fn random(bytes: &mut [u8], rng: &mut Rng) {
     for _ in 0..1 + rng.below(30) {
         let at = rng.below(bytes.len());
         bytes[at] = rng.next() as u8;
