@@ -6,8 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bt_core::{Columns, SourceError};
+#[cfg(feature = "live")]
+use bt_core::{LogEvent, Timestamp};
 
 use crate::check::{self, Raw, Rules, Run};
+#[cfg(feature = "live")]
+use crate::remark::Remark;
 
 /// Classified rows.
 #[derive(Clone, Debug)]
@@ -48,6 +52,20 @@ pub(crate) enum Unit {
         /// The path that was expected, as it is to be shown.
         path: Arc<str>,
     },
+    /// Something to be said.
+    #[cfg(feature = "live")]
+    Said(Box<LogEvent>),
+    /// Time has come so far, without a row.
+    #[cfg(feature = "live")]
+    Time {
+        /// No later row ends at or before it.
+        watermark: Timestamp,
+        /// The source is cut off, and its time told by others.
+        stale: bool,
+    },
+    /// A row that is passed over for its place in the order, and what is said of it.
+    #[cfg(feature = "live")]
+    Dropped(Remark),
     /// Rows.
     Rows(Chunk),
 }

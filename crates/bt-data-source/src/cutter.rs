@@ -93,6 +93,19 @@ impl Cutter {
         self.tally.settle()
     }
 
+    /// Passes over a row that is not handed on for its place in the order, as `remark` says.
+    ///
+    /// # Errors
+    /// In strict mode, [`SourceError::Row`].
+    #[cfg(feature = "live")]
+    pub(crate) fn drop_row(&mut self, remark: Remark) -> Result<Step, SourceError> {
+        match remark {
+            Remark::Duplicate { .. } => self.stats.dropped_duplicate += 1,
+            _ => self.stats.dropped_out_of_order += 1,
+        }
+        self.refuse(remark)
+    }
+
     /// The next step.
     ///
     /// # Errors

@@ -12,8 +12,10 @@
 //! It is deliberately not a general reader of Parquet: it knows the columns of candles and their types, and
 //! sorts and merges nothing. It knows no runtime; its futures and streams run on any executor.
 //!
+//! With the feature `live`, `WsCandleSource` takes candles from a venue as they happen, over the connections of a `Live`.
+//!
 //! Features: `parquet` (default) for the sources on files; `write` for writing the layout; `synth` for a
-//! seeded generator of candles. (`bare` opens the decoder to this project's benchmarks, and promises nothing.)
+//! seeded generator of candles; `live` for WebSockets, which needs tokio. (`bare` opens the decoder to this project's benchmarks, and promises nothing.)
 //!
 //! ```
 //! use bt_core::{Candle, CandleSource, CandleSourceExt, Series, Timestamp, Trades};
@@ -56,6 +58,8 @@ mod layout;
 mod limits;
 #[cfg(feature = "parquet")]
 mod listing;
+#[cfg(feature = "live")]
+mod live;
 mod memory;
 #[cfg(feature = "parquet")]
 mod parquet_source;
@@ -77,6 +81,11 @@ pub use compression::Compression;
 pub use limits::Limits;
 #[cfg(feature = "parquet")]
 pub use listing::MissingPolicy;
+#[cfg(feature = "live")]
+pub use live::{
+    Backfill, BackfillError, ConnectionState, ConnectionStats, Fetch, Live, LiveBuilder, LiveConfig,
+    LiveError, Overflow, WsBuilder, WsCandleSource,
+};
 pub use memory::{MemoryBuilder, MemorySource};
 #[cfg(feature = "parquet")]
 pub use parquet_source::{ParquetBuilder, ParquetSource};

@@ -24,6 +24,9 @@ pub(crate) enum Remark {
     Duplicate { start: Timestamp },
     /// A row starts before the last one (`SOURCE_ROW_DROPPED_MONOTONICITY`).
     OutOfOrder { start: Timestamp, last: Timestamp },
+    /// A row came when time had passed it (`SOURCE_LATE`).
+    #[cfg_attr(not(feature = "live"), expect(dead_code, reason = "rows of the past are never late"))]
+    Late { start: Timestamp },
     /// Of these there were more than are said one by one (`SOURCE_ROWS_SUPPRESSED`).
     Suppressed { kind: Kind, withheld: Withheld },
     /// The source ends with an error (`SOURCE_FAILED`).
@@ -36,6 +39,7 @@ pub(crate) enum Kind {
     Failed(Reason),
     OutOfOrder,
     Duplicate,
+    Late,
     Gap,
 }
 
@@ -46,6 +50,7 @@ impl Kind {
             Kind::Failed(_) => "SOURCE_ROW_FAILED",
             Kind::OutOfOrder => "SOURCE_ROW_DROPPED_MONOTONICITY",
             Kind::Duplicate => "SOURCE_ROW_DROPPED_DUPLICATE",
+            Kind::Late => "SOURCE_LATE",
             Kind::Gap => "SOURCE_GAP_DETECTED",
         }
     }
@@ -59,6 +64,7 @@ impl Remark {
             Remark::Failed { reason, .. } => Some(Kind::Failed(*reason)),
             Remark::Duplicate { .. } => Some(Kind::Duplicate),
             Remark::OutOfOrder { .. } => Some(Kind::OutOfOrder),
+            Remark::Late { .. } => Some(Kind::Late),
             Remark::FileOpen { .. }
             | Remark::PartitionMissing { .. }
             | Remark::Suppressed { .. }
@@ -72,7 +78,8 @@ impl Remark {
             Remark::Failed { start, .. } => *start,
             Remark::Gap { to: start, .. }
             | Remark::Duplicate { start }
-            | Remark::OutOfOrder { start, .. } => Some(*start),
+            | Remark::OutOfOrder { start, .. }
+            | Remark::Late { start } => Some(*start),
             Remark::FileOpen { .. }
             | Remark::PartitionMissing { .. }
             | Remark::Suppressed { .. }
@@ -148,6 +155,10 @@ impl Remark {
                 let message = format!("row dropped: it starts before the row at {last}");
                 event(Level::Warn, Kind::OutOfOrder.event(), message, Some(*start)).with("last", *last)
             }
+            Remark::Late { start } => {
+                let message = "row dropped: time had passed it when it came".to_owned();
+                event(Level::Warn, Kind::Late.event(), message, Some(*start))
+            }
             Remark::Suppressed { kind, withheld: Withheld { count, missing, span } } => {
                 let message = format!("{count} more of {} in this month, counted only", kind.event());
                 let last = span.map(|(_, last)| last);
@@ -157,7 +168,7 @@ impl Remark {
                 match kind {
                     Kind::Failed(reason) => event = event.with("reason", reason.as_str()),
                     Kind::Gap => event = event.with("missing", *missing),
-                    Kind::OutOfOrder | Kind::Duplicate => {}
+                    Kind::OutOfOrder | Kind::Duplicate | Kind::Late => {}
                 }
                 match span {
                     Some((first, last)) => event.with("first", *first).with("last", *last),
@@ -191,6 +202,7 @@ impl Remark {
             | Remark::SourceFailed { .. } => None,
             Remark::Failed { reason, .. } => Some(reason.to_string()),
             Remark::Duplicate { .. } => Some("it has the start of the row emitted before it".to_owned()),
+            Remark::Late { .. } => Some("time had passed it when it came".to_owned()),
             Remark::OutOfOrder { last, .. } => {
                 Some(format!("it starts before the row emitted last, at {last}"))
             }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::task::{Context, Poll, ready};
 
 use bt_core::{
-    CandleBatch, ConfigError, LogSink, Outbox, Pacer, Series, SourceError, StatsHandle, TimeRange, Timestamp,
-    Yield,
+    CandleBatch, ConfigError, LogEvent, LogSink, Outbox, Pacer, Series, SourceError, StatsHandle, TimeRange,
+    Timestamp, Yield,
 };
 
 use crate::check::Rules;
@@ -188,6 +188,19 @@ impl<U: Units> RowSource<U> {
                                 None => return Poll::Ready(None),
                             }
                         }
+                        #[cfg(feature = "live")]
+                        Some(Unit::Said(event)) => self.push(|_| *event),
+                        #[cfg(feature = "live")]
+                        Some(Unit::Time { watermark, stale }) => {
+                            let tick = CandleBatch::tick(watermark).with_stale(stale);
+                            return Poll::Ready(Some(Ok(tick)));
+                        }
+                        #[cfg(feature = "live")]
+                        Some(Unit::Dropped(remark)) => {
+                            if let Step::Say(remark) = self.cutter.drop_row(remark)? {
+                                self.say(&remark);
+                            }
+                        }
                         Some(Unit::Rows(chunk)) => {
                             self.cutter.load(chunk);
                             self.state = State::Cutting;
@@ -245,10 +258,14 @@ impl<U: Units> RowSource<U> {
     }
 
     fn say(&mut self, remark: &Remark) {
+        self.push(|series| remark.to_event(series));
+    }
+
+    fn push(&mut self, event: impl FnOnce(&Series) -> LogEvent) {
         self.pacer.charge(1);
         self.stats.publish(self.cutter.stats());
         if !self.outbox.is_discarding() {
-            self.outbox.push(remark.to_event(self.cutter.series()));
+            self.outbox.push(event(self.cutter.series()));
         }
         self.state = State::Logging;
     }

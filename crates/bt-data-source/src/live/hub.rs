@@ -1,0 +1,285 @@
+//! What connections and the sources that read from them share.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use bt_core::{Candle, LogEvent, Timestamp};
+
+use super::config::Overflow;
+use super::remarks;
+use super::stats::{ConnectionState, ConnectionStats};
+
+/// Connections write, sources read. Nobody waits for anybody: a queue that is full loses candles, by policy.
+#[derive(Debug)]
+pub(crate) struct Hub(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    connections: Vec<Connection>,
+    lanes: Vec<Lane>,
+    /// Those that wait for time to come, by instant.
+    waiting: BTreeSet<(Timestamp, usize)>,
+    /// What connections have to say, for any source to tell.
+    remarks: VecDeque<LogEvent>,
+    capacity: usize,
+    overflow: Overflow,
+}
+
+#[derive(Debug)]
+struct Connection {
+    stats: ConnectionStats,
+    lanes: Vec<usize>,
+    /// Messages may have been lost since the last one.
+    lossy: bool,
+}
+
+/// One series.
+#[derive(Debug)]
+struct Lane {
+    connection: usize,
+    queue: VecDeque<Candle>,
+    /// Rows that end at or before it may have been lost.
+    suspect: Timestamp,
+    /// Rows lost to a full queue since that was last told.
+    lost: u64,
+    refused: Option<String>,
+    waker: Option<(Timestamp, Waker)>,
+}
+
+/// What a series looks at.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// Candles that arrived, in that order.
+    pub(crate) candles: VecDeque<Candle>,
+    /// The venue's time.
+    pub(crate) time: Option<Timestamp>,
+    /// That time is told by others: the series' own connection is silent.
+    pub(crate) stale: bool,
+    /// Rows that end at or before it may have been lost.
+    pub(crate) suspect: Timestamp,
+    /// Rows that a full queue lost since the last look.
+    pub(crate) lost: u64,
+    /// What is to be told.
+    pub(crate) remark: Option<LogEvent>,
+    /// Why the venue does not serve the series.
+    pub(crate) refused: Option<String>,
+}
+
+impl Hub {
+    /// A hub of connections that carry so many series each.
+    pub(crate) fn new(series: &[usize], capacity: usize, overflow: Overflow) -> Self {
+        let mut lanes = Vec::new();
+        let connections = series.iter().enumerate().map(|(connection, count)| {
+            let first = lanes.len();
+            lanes.extend((0..*count).map(|_| Lane {
+                connection,
+                queue: VecDeque::new(),
+                suspect: Timestamp::MIN,
+                lost: 0,
+                refused: None,
+                waker: None,
+            }));
+            // What was before the first message was not heard.
+            Connection {
+                stats: ConnectionStats::default(),
+                lanes: (first..lanes.len()).collect(),
+                lossy: true,
+            }
+        });
+        let connections = connections.collect();
+        let (waiting, remarks) = (BTreeSet::new(), VecDeque::new());
+        Hub(Mutex::new(State { connections, lanes, waiting, remarks, capacity, overflow }))
+    }
+
+    /// Whatever could panic under the lock leaves the state whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A message has arrived: the venue's time on a connection has come to `at`, and perhaps a closed candle came
+    /// with it.
+    pub(crate) fn arrive(&self, connection: usize, at: Timestamp, candle: Option<(usize, Candle)>) {
+        let (first, rest) = {
+            let mut state = self.lock();
+            state.time(connection, at);
+            let first = candle.and_then(|(lane, candle)| state.candle(lane, candle));
+            (first, state.due())
+        };
+        first.into_iter().chain(rest).for_each(Waker::wake);
+    }
+
+    /// Messages of a connection may have been lost.
+    pub(crate) fn lost(&self, connection: usize) {
+        self.lock().connections[connection].lossy = true;
+    }
+
+    /// A series is not served.
+    pub(crate) fn refuse(&self, connection: usize, reason: &str) {
+        let woken: Vec<Waker> = {
+            let mut state = self.lock();
+            let lanes = state.connections[connection].lanes.clone();
+            let refused = lanes.into_iter().filter_map(|lane| {
+                state.lanes[lane].refused = Some(reason.to_owned());
+                state.take_waker(lane)
+            });
+            refused.collect()
+        };
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// A connection is in another state; `why` is for people.
+    pub(crate) fn enter(&self, connection: usize, entered: ConnectionState, why: &str) {
+        let woken = {
+            let mut state = self.lock();
+            let one = &mut state.connections[connection];
+            // One that is stale is so until it is heard again.
+            let stays = one.stats.state == ConnectionState::Stale && entered == ConnectionState::Reconnecting;
+            if one.stats.state == entered || stays {
+                return;
+            }
+            one.stats.state = entered;
+            one.stats.connects += u64::from(entered == ConnectionState::Live);
+            let event = remarks::state(connection, entered, one.stats.event_time, why);
+            state.say(event);
+            // Those whose time is told by others may have it now.
+            let mut woken = state.due();
+            woken.extend(state.anyone());
+            woken
+        };
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Counts something of a connection.
+    pub(crate) fn count(&self, connection: usize, count: impl FnOnce(&mut ConnectionStats)) {
+        count(&mut self.lock().connections[connection].stats);
+    }
+
+    /// Has something said by whoever is next to look.
+    pub(crate) fn say(&self, event: LogEvent) {
+        let woken = {
+            let mut state = self.lock();
+            state.say(event);
+            state.anyone()
+        };
+        if let Some(waker) = woken {
+            waker.wake();
+        }
+    }
+
+    /// What there is to know for a series.
+    pub(crate) fn look(&self, lane: usize) -> News {
+        let mut state = self.lock();
+        let (time, stale) = state.time_of(lane);
+        let remark = state.remarks.pop_front();
+        let one = &mut state.lanes[lane];
+        News {
+            candles: std::mem::take(&mut one.queue),
+            time,
+            stale,
+            suspect: one.suspect,
+            lost: std::mem::take(&mut one.lost),
+            remark,
+            refused: one.refused.clone(),
+        }
+    }
+
+    /// Has `waker` woken when there is anything to look at, or time comes to `until`. Returns whether that is
+    /// already so.
+    pub(crate) fn wait(&self, lane: usize, until: Timestamp, was_stale: bool, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        let (time, stale) = state.time_of(lane);
+        let one = &state.lanes[lane];
+        let is_news = !one.queue.is_empty()
+            || one.lost > 0
+            || one.refused.is_some()
+            || !state.remarks.is_empty()
+            || stale != was_stale
+            || time.is_some_and(|time| time >= until);
+        drop(state.take_waker(lane));
+        if !is_news {
+            state.lanes[lane].waker = Some((until, waker.clone()));
+            state.waiting.insert((until, lane));
+        }
+        is_news
+    }
+
+    /// The counters of all connections.
+    pub(crate) fn stats(&self) -> Vec<ConnectionStats> {
+        self.lock().connections.iter().map(|connection| connection.stats.clone()).collect()
+    }
+}
+
+impl State {
+    fn time(&mut self, connection: usize, at: Timestamp) {
+        let State { connections, lanes, .. } = self;
+        let one = &mut connections[connection];
+        let latest = one.stats.event_time.map_or(at, |before| before.max(at));
+        one.stats.event_time = Some(latest);
+        if std::mem::take(&mut one.lossy) {
+            one.lanes.iter().for_each(|&lane| lanes[lane].suspect = latest);
+        }
+    }
+
+    /// Queues a candle, and returns who waits for it.
+    fn candle(&mut self, lane: usize, candle: Candle) -> Option<Waker> {
+        let State { lanes, capacity, overflow, connections, .. } = self;
+        let one = &mut lanes[lane];
+        if one.queue.len() >= *capacity {
+            let stats = &mut connections[one.connection].stats;
+            one.lost += 1;
+            stats.dropped += 1;
+            // Which it was shows when it is missed.
+            one.suspect = one.suspect.max(stats.event_time.unwrap_or(Timestamp::MIN));
+            match overflow {
+                Overflow::DropNewest => return None,
+                Overflow::DropOldest => drop(one.queue.pop_front()),
+            }
+        }
+        one.queue.push_back(candle);
+        self.take_waker(lane)
+    }
+
+    /// The venue's time for a series, and whether others tell it.
+    fn time_of(&self, lane: usize) -> (Option<Timestamp>, bool) {
+        let own = &self.connections[self.lanes[lane].connection].stats;
+        if own.state != ConnectionState::Stale {
+            return (own.event_time, false);
+        }
+        let others = self.connections.iter().map(|connection| &connection.stats);
+        let living = others.filter(|other| other.state != ConnectionState::Stale);
+        (own.event_time.max(living.filter_map(|other| other.event_time).max()), true)
+    }
+
+    fn take_waker(&mut self, lane: usize) -> Option<Waker> {
+        let (until, waker) = self.lanes[lane].waker.take()?;
+        self.waiting.remove(&(until, lane));
+        Some(waker)
+    }
+
+    /// The wakers of those whose time has come.
+    fn due(&mut self) -> Vec<Waker> {
+        let latest = self.connections.iter().filter_map(|connection| connection.stats.event_time).max();
+        let Some(latest) = latest else { return Vec::new() };
+        let early: Vec<usize> =
+            self.waiting.iter().take_while(|(until, _)| *until <= latest).map(|(_, lane)| *lane).collect();
+        let mut woken = Vec::new();
+        for lane in early {
+            let until = self.lanes[lane].waker.as_ref().map(|(until, _)| *until);
+            if self.time_of(lane).0 >= until {
+                woken.extend(self.take_waker(lane));
+            }
+        }
+        woken
+    }
+
+    /// The waker of one who waits, to tell what is to be told.
+    fn anyone(&mut self) -> Option<Waker> {
+        let lane = self.waiting.first().map(|(_, lane)| *lane)?;
+        self.take_waker(lane)
+    }
+
+    fn say(&mut self, event: LogEvent) {
+        self.remarks.push_back(event);
+    }
+}

@@ -1,0 +1,195 @@
+//! Where a live source has its rows from.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bt_core::{Candle, Columns, Series, SourceError, Timestamp};
+
+use super::backfill::{Backfill, BackfillError, Fetch};
+use super::connection::Tasks;
+use super::hub::{Hub, News};
+use super::tape::{Arrival, Step, Tape};
+use super::{LiveError, remarks};
+use crate::check::Rules;
+use crate::chunk::{Chunk, Unit, Units};
+use crate::remark::Remark;
+
+/// The rows of one live series.
+#[derive(Debug)]
+pub(crate) struct LiveUnits {
+    pub(crate) series: Series,
+    pub(crate) rules: Rules,
+    pub(crate) hub: Arc<Hub>,
+    /// Keeps the connections going.
+    pub(crate) _tasks: Arc<Tasks>,
+    /// The series, in the hub.
+    pub(crate) lane: usize,
+    pub(crate) tape: Tape,
+    pub(crate) backfill: Option<Arc<dyn Backfill>>,
+    /// Rows to be asked for at a time.
+    pub(crate) page: usize,
+    pub(crate) course: Course,
+}
+
+/// How far it has come.
+#[derive(Default)]
+pub(crate) struct Course {
+    /// What is to be handed on before anything else.
+    ready: VecDeque<Unit>,
+    fetching: Option<(Range<Timestamp>, Fetch)>,
+    time: Option<Timestamp>,
+    stale: bool,
+    told_stale: bool,
+    is_live: bool,
+    rows: u64,
+}
+
+impl LiveUnits {
+    /// Takes what has arrived.
+    fn look(&mut self) -> Result<(), SourceError> {
+        let News { candles, time, stale, suspect, lost, remark, refused } = self.hub.look(self.lane);
+        if let Some(reason) = refused {
+            let error = LiveError::Refused { series: self.series.clone(), reason };
+            return Err(SourceError::Other(Box::new(error)));
+        }
+        self.say(remark);
+        self.say((lost > 0).then(|| remarks::dropped(lost)));
+        self.tape.suspect(suspect);
+        candles.into_iter().for_each(|candle| self.arrive(candle));
+        (self.course.time, self.course.stale) = (time, stale);
+        Ok(())
+    }
+
+    fn say(&mut self, event: Option<bt_core::LogEvent>) {
+        self.course.ready.extend(event.map(|event| Unit::Said(Box::new(event))));
+    }
+
+    fn arrive(&mut self, candle: Candle) {
+        let start = candle.start;
+        let unit = match self.tape.arrive(candle) {
+            Arrival::Taken => return,
+            Arrival::Duplicate => Unit::Dropped(Remark::Duplicate { start }),
+            Arrival::Late => Unit::Dropped(Remark::Late { start }),
+            Arrival::Odd => self.rows(vec![candle]),
+        };
+        self.course.ready.push_back(unit);
+    }
+
+    fn rows(&mut self, rows: Vec<Candle>) -> Unit {
+        let number = self.course.rows;
+        self.course.rows += rows.len() as u64;
+        let columns: Arc<Columns> = Arc::new(rows.into_iter().collect());
+        let all = 0..columns.len();
+        Unit::Rows(Chunk::new(columns, all, number, self.rules))
+    }
+
+    /// What was asked for is there, or not to be had.
+    fn fetched(&mut self, range: Range<Timestamp>, answer: Result<Vec<Candle>, BackfillError>) {
+        match answer {
+            Ok(rows) => {
+                let until = match rows.last() {
+                    Some(last) if rows.len() >= self.page => Timestamp::from_nanos(last.start.as_nanos() + 1),
+                    _ => range.end,
+                };
+                self.say(Some(remarks::filled(&range, rows.len())));
+                // Some of them may have come by themselves by now, which is no news.
+                for row in rows.into_iter().filter(|row| range.contains(&row.start)) {
+                    self.tape.arrive(row);
+                }
+                self.tape.fetched(until);
+            }
+            Err(error) => {
+                self.say(Some(remarks::unfilled(&range, &chain(&error))));
+                self.tape.fetched(range.end);
+            }
+        }
+    }
+
+    /// Asks for rows that may have been lost, if there is anybody to ask.
+    fn fetch(&mut self, range: Range<Timestamp>) {
+        match &self.backfill {
+            Some(backfill) => {
+                let fetch = backfill.fetch(&self.series, range.clone(), self.page);
+                self.course.fetching = Some((range, fetch));
+            }
+            None => self.tape.fetched(range.end),
+        }
+    }
+
+    /// Nothing is there before the venue's time is `until`: says what there is to say of that, or waits.
+    fn poll_wait(&mut self, until: Timestamp, cx: &Context<'_>) -> Poll<()> {
+        let Course { time, stale, told_stale, is_live, .. } = self.course;
+        if time.is_some() && !is_live {
+            self.course.is_live = true;
+            self.say(Some(remarks::live(self.tape.next())));
+        } else if stale != told_stale {
+            self.tell_time(self.tape.next());
+        } else if !self.hub.wait(self.lane, until, stale, cx.waker()) {
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    fn tell_time(&mut self, watermark: Timestamp) {
+        let stale = self.course.stale;
+        self.course.told_stale = stale;
+        self.course.ready.push_back(Unit::Time { watermark, stale });
+    }
+}
+
+impl Units for LiveUnits {
+    fn poll_unit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Unit, SourceError>>> {
+        loop {
+            if let Some(unit) = self.course.ready.pop_front() {
+                return Poll::Ready(Some(Ok(unit)));
+            }
+            if let Some((_, fetch)) = &mut self.course.fetching {
+                let answer = ready!(fetch.as_mut().poll(cx));
+                if let Some((range, _)) = self.course.fetching.take() {
+                    self.fetched(range, answer);
+                }
+                continue;
+            }
+            self.look()?;
+            if !self.course.ready.is_empty() {
+                continue;
+            }
+            match self.tape.step(self.course.time) {
+                Step::Rows(rows) => {
+                    let unit = self.rows(rows);
+                    self.course.ready.push_back(unit);
+                }
+                Step::Time(watermark) => self.tell_time(watermark),
+                Step::Fetch(range) => self.fetch(range),
+                Step::Wait(until) => ready!(self.poll_wait(until, cx)),
+                Step::End => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn passed(&mut self, _: Arc<Columns>) {}
+}
+
+impl fmt::Debug for Course {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fetching = self.fetching.as_ref().map(|(range, _)| range);
+        f.debug_struct("Course")
+            .field("time", &self.time)
+            .field("fetching", &fetching)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An error with its causes, for people.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
