@@ -43,6 +43,13 @@ pub(crate) struct Overdue {
     pub(crate) motionless: Vec<String>,
 }
 
+impl Overdue {
+    /// Whether `name` holds up the bus and has moved.
+    pub(crate) fn is_moving(&self, name: &str) -> bool {
+        self.stuck.iter().any(|s| s.subscription == name) && !self.motionless.iter().any(|m| m == name)
+    }
+}
+
 impl<B: EventBus> Barrier<B> {
     pub(crate) fn new(bus: B, limit: Duration) -> Self {
         Barrier { bus, limit, idle: None, watch: None, alarm: None, waits: Waits::default() }

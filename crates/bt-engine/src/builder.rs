@@ -124,7 +124,8 @@ impl<F: FrameFeed, B: EventBus<Payload = Event>> EngineBuilder<F, B> {
 
     /// How long anything may wait for the bus, in tokio's time: to become idle, to make room, to see services
     /// finish. After that the run ends with an error that names who holds it up, and the engine drops those of
-    /// its services that have not moved.
+    /// its services that have not moved. Once the bus is closed, those that still move are waited for until they
+    /// have handled all that was accepted (R30).
     pub fn barrier_limit(mut self, limit: Duration) -> Self {
         self.barrier_limit = limit;
         self

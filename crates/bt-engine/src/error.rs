@@ -87,7 +87,7 @@ pub enum RunFailure {
         /// Its name.
         service: &'static str,
     },
-    /// Services that went on after the bus was closed, for longer than a barrier may take.
+    /// Services that neither finished nor moved for as long as a barrier may take after the bus was closed.
     #[error("not finished within {limit:?} of the end: {}", names(.services))]
     ServicesUnfinished {
         /// Their names.

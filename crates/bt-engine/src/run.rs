@@ -107,6 +107,8 @@ impl<B: EventBus<Payload = Event>> Run<B> {
     }
 
     /// Ready when every service has finished and the bus is idle.
+    ///
+    /// Nothing is published any more. So whoever keeps moving comes to an end, and is waited for (R30).
     pub(crate) fn poll_joined(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Box<RunFailure>>> {
         loop {
             let paced = self.poll_pace(cx).is_ready();
@@ -116,17 +118,29 @@ impl<B: EventBus<Payload = Event>> Run<B> {
                 self.rest();
                 return Poll::Ready(Ok(()));
             } else {
-                let Poll::Ready(overdue) = self.barrier.poll_overdue(cx) else { return Poll::Pending };
-                let unfinished = self.services.cancel_all();
-                return Poll::Ready(Err(if unfinished.is_empty() {
-                    self.give_up(overdue)
-                } else {
-                    self.rest();
-                    let limit = self.barrier.limit();
-                    Box::new(RunFailure::ServicesUnfinished { services: unfinished, limit })
-                }));
+                let overdue = ready!(self.barrier.poll_overdue(cx));
+                self.rest();
+                if let Some(failure) = self.give_up_joining(overdue) {
+                    return Poll::Ready(Err(failure));
+                }
             }
         }
+    }
+
+    /// Drops the services that keep the run from its end; `None` if all that it waits for moves.
+    fn give_up_joining(&mut self, overdue: Overdue) -> Option<Box<RunFailure>> {
+        let services = self.services.cancel_unless(|name| overdue.is_moving(name));
+        let failure = if !services.is_empty() {
+            self.course.outlasted = true;
+            Box::new(RunFailure::ServicesUnfinished { services, limit: self.barrier.limit() })
+        } else if !overdue.motionless.is_empty() {
+            self.give_up(overdue)
+        } else {
+            return None;
+        };
+        // Those that move are waited for all the same.
+        self.relieved = !self.services.all_finished();
+        Some(failure)
     }
 
     /// Waits with a feed that is pending. It may wait for the world, as long as that takes, or for a bus on which

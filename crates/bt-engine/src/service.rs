@@ -77,10 +77,12 @@ impl Services {
         service.bury().is_some()
     }
 
-    /// Drops all services that still run, and names them.
-    pub(crate) fn cancel_all(&mut self) -> Vec<&'static str> {
-        self.running = 0;
-        self.services.iter_mut().filter_map(Service::bury).collect()
+    /// Drops all services that still run but those to be kept, and names them.
+    pub(crate) fn cancel_unless(&mut self, keep: impl Fn(&str) -> bool) -> Vec<&'static str> {
+        let others = self.services.iter_mut().filter(|service| !keep(service.name));
+        let cancelled: Vec<_> = others.filter_map(Service::bury).collect();
+        self.running -= cancelled.len();
+        cancelled
     }
 }
 

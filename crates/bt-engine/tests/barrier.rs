@@ -148,6 +148,48 @@ async fn a_service_that_ignores_the_end_is_named_and_dropped() {
     assert_eq!((error.report().frames, error.report().drained), (1, false));
 }
 
+/// A service that takes a second for each delivery.
+fn slow(seen: &Seen) -> impl FnOnce(bt_engine::ServiceContext<TestBus>) -> BoxService + Send + 'static {
+    let seen = seen.clone();
+    move |mut cx| {
+        Box::pin(async move {
+            while let Some(delivery) = cx.next().await {
+                sleep(Duration::from_secs(1)).await;
+                seen.push(show(&delivery.payload));
+            }
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn r30_a_service_that_still_moves_at_the_end_gets_all_that_was_accepted() {
+    let (bus, seen) = (bus(), Seen::default());
+    let engine = builder(&bus, ScriptedFeed::new(&bus, []))
+        .barrier_limit(Duration::from_secs(10))
+        .service("deaf", [topic::FRAME], |mut cx| async move {
+            while let Some(delivery) = cx.next().await {
+                // More than can be taken before the barrier gives up and the bus is closed.
+                if let Event::Control(_) = delivery.payload {
+                    for n in 0..60_u64 {
+                        cx.log(LogEvent::new(Level::Info, "", "LAST", "").with("n", n)).await?;
+                    }
+                }
+            }
+            pending::<Result<(), BoxError>>().await
+        })
+        .service("slow", [topic::LOG], slow(&seen))
+        .build()
+        .unwrap();
+    let error = engine.run().await.unwrap_err();
+    assert!(error.to_string().contains("stuck: subscription `slow`"), "{error}");
+    // ENGINE_STARTED, the end, what was said, that the barrier gave up, and ENGINE_ENDED.
+    assert_eq!((seen.len(), &*seen.last().unwrap()), (64, "ENGINE_ENDED"));
+    let report = error.report();
+    assert!(report.services.iter().all(|service| service.undelivered == 0), "{report:?}");
+    assert!(!report.drained);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_service_stuck_on_the_end_event_does_not_keep_the_last_log_from_the_others() {
     let (bus, seen) = (bus(), Seen::default());
