@@ -1,7 +1,9 @@
 //! Publishing to one topic.
 
+use std::collections::{VecDeque, vec_deque};
 use std::fmt;
 use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -80,8 +82,8 @@ impl<E> Publisher<E> {
 
     /// Publishes all of `messages`, in order, and leaves it empty.
     ///
-    /// As many as there is room for are queued under one lock, with nothing of others between them, at little
-    /// more than the cost of one; for the rest it waits. The envelopes of a batch share their memory, which is
+    /// As many as there is room for, up to 4,096 at a time, are queued under one lock, with nothing of others between
+    /// them, at little more than the cost of one; for the rest it waits. The envelopes of a batch share their memory, which is
     /// given back when the last of them is.
     ///
     /// # Errors
@@ -90,12 +92,13 @@ impl<E> Publisher<E> {
     /// # Cancel safety
     /// What was not published stays in `messages`; the place in line is given up.
     pub async fn publish_batch(&mut self, messages: &mut Vec<Message<E>>) -> Result<(), BusError> {
-        // Given up on, it gives its place back: one that nobody polls for would hold up everyone behind it.
-        let this = GiveBack(self);
+        let left = VecDeque::from(mem::take(messages)).into_iter();
+        let mut batch = Batch { publisher: self, messages, left };
         poll_fn(|cx| {
-            while !messages.is_empty() {
-                ready!(this.0.poll_core(cx, |core, topic, claim, after, cx| {
-                    core.poll_publish_batch(topic, claim, messages, cx.waker(), after)
+            let Batch { publisher, left, .. } = &mut batch;
+            while left.len() > 0 {
+                ready!(publisher.poll_core(cx, |core, topic, claim, after, cx| {
+                    core.poll_publish_batch(topic, claim, left, cx.waker(), after)
                 }))?;
             }
             Poll::Ready(Ok(()))
@@ -218,12 +221,21 @@ impl<E> Publisher<E> {
     }
 }
 
-/// Gives back what its publisher holds or waits for when it is dropped.
-struct GiveBack<'a, E>(&'a mut Publisher<E>);
+/// A batch on its way.
+///
+/// Given up on, it gives its place back, since one that nobody polls for would hold up everyone behind it; and
+/// what was not published goes back to where it came from, in the space it came in, without the lock.
+struct Batch<'a, E> {
+    publisher: &'a mut Publisher<E>,
+    messages: &'a mut Vec<Message<E>>,
+    left: vec_deque::IntoIter<Message<E>>,
+}
 
-impl<E> Drop for GiveBack<'_, E> {
+impl<E> Drop for Batch<'_, E> {
     fn drop(&mut self) {
-        self.0.give_back();
+        let left = mem::replace(&mut self.left, VecDeque::new().into_iter());
+        *self.messages = left.collect::<VecDeque<_>>().into();
+        self.publisher.give_back();
     }
 }
 

@@ -264,6 +264,21 @@ fn a_batch_goes_out_together_and_waits_with_its_rest() {
 }
 
 #[test]
+fn a_large_batch_stays_in_order_and_keeps_its_space() {
+    let bus = bus();
+    let mut sub = bus.subscribe("s", &["a"], 5_000).unwrap();
+    let mut p = bus.publisher("a").unwrap();
+    let mut messages: Vec<_> = (0..9_000).map(message).collect();
+    let space = messages.capacity();
+    assert!(p.publish_batch(&mut messages).now_or_never().is_none());
+    assert_eq!(messages, (5_000..9_000).map(message).collect::<Vec<_>>());
+    assert_eq!(payloads(&mut sub), Vec::from_iter(0..5_000));
+    p.publish_batch(&mut messages).now_or_never().unwrap().unwrap();
+    assert_eq!(payloads(&mut sub), Vec::from_iter(5_000..9_000));
+    assert_eq!((messages.len(), messages.capacity()), (0, space));
+}
+
+#[test]
 fn r27_policies_drop_and_count() {
     let bus = bus();
     let lossy = |name: &str, policy| {

@@ -1,5 +1,6 @@
 //! Reservations, lines, numbers and fan-out.
 
+use std::collections::vec_deque;
 use std::task::{Poll, Waker, ready};
 
 use bt_core::{Envelope, Message};
@@ -10,6 +11,9 @@ use crate::draft::Draft;
 use crate::line::Claim;
 use crate::patience::Limited;
 use crate::run::{Block, Run};
+
+/// How many messages are published at most while the lock is held once.
+const BATCH: usize = 4096;
 
 impl<E> Core<E> {
     /// Claims a place in every queue of `topic`, or a place in its line.
@@ -97,22 +101,22 @@ impl<E> Core<E> {
         &mut self,
         topic: usize,
         claim: &mut Claim,
-        messages: &mut Vec<Message<E>>,
+        messages: &mut vec_deque::IntoIter<Message<E>>,
         waker: &Waker,
         after: &mut After<E>,
     ) -> Poll<Result<(), Closed>> {
+        let most = messages.len().min(BATCH);
         // With room and nobody in line, which is the rule, no place is claimed first.
-        let mut room = if self.closed { 0 } else { self.room_for_newcomers(topic, messages.len(), after) };
+        let mut room = if self.closed { 0 } else { self.room_for_newcomers(topic, most, after) };
         if room == 0 || *claim != Claim::Nothing {
             ready!(self.poll_reserve(topic, claim, waker, after))?;
             *claim = Claim::Nothing;
             self.topics[topic].reserved -= 1;
             room = room.saturating_add(1);
         }
-        let count = room.min(messages.len());
         let Self { topics, latest, .. } = self;
         let publishing = &mut topics[topic];
-        let envelopes = messages.drain(..count).map(|Message { instant, payload }| {
+        let envelopes = messages.take(room.min(most)).map(|Message { instant, payload }| {
             *latest = instant.max(*latest);
             let seq = publishing.number(instant);
             Envelope { topic: publishing.name, seq, instant, payload }
