@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use bt_core::{StuckSubscription, SubscriptionStats, Timestamp, TopicName};
+use bt_core::{SubscriptionStats, Timestamp};
 
 use crate::Policy;
 use crate::after::After;
-use crate::ledger::Ledger;
+use crate::ledger::{Entry, Ledger};
 use crate::losses::{Loss, Losses};
 use crate::progress::Progress;
 use crate::run::{Run, take_first};
@@ -259,24 +259,9 @@ impl<E> Subscriber<E> {
         }
     }
 
-    /// What holds up the barrier here, if anything does. `name` is that of a topic, `waiting` counts those who wait
-    /// for room here.
-    pub(crate) fn stuck(
-        &self,
-        name: impl Fn(usize) -> TopicName,
-        waiting: impl Fn() -> usize,
-    ) -> Option<StuckSubscription> {
+    /// The oldest envelope that is not acknowledged.
+    pub(crate) fn oldest(&self) -> Option<Entry> {
         let queued = || self.queue.front().map(|run| (run.topic, run.seq()));
-        let (topic, seq) =
-            self.ledger.oldest(self.progress.acked(), self.progress.fetched()).or_else(queued)?;
-        let SubscriptionStats { queued, unacknowledged, .. } = self.stats(None);
-        Some(StuckSubscription {
-            subscription: self.name.to_string(),
-            topic: name(topic).to_string(),
-            seq,
-            queued,
-            unacknowledged,
-            waiting: waiting(),
-        })
+        self.ledger.oldest(self.progress.acked(), self.progress.fetched()).or_else(queued)
     }
 }

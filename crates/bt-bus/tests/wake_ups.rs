@@ -83,6 +83,28 @@ fn r29_waiters_are_served_in_order_and_hold_nothing_while_they_wait() {
 }
 
 #[test]
+fn r28_a_place_that_is_held_and_not_used_is_seen_by_who_looks_for_the_stuck() {
+    let bus = bus();
+    let mut sub = bus.subscribe("s", &["b", "a"], 1).unwrap();
+    let (mut p, mut q) = (bus.publisher("a").unwrap(), bus.publisher("a").unwrap());
+    fill(&bus, "a", 0);
+    assert_eq!(payloads(&mut sub), [0]);
+    assert_ready_ok!(polled(&mut p).poll());
+    assert!(bus.stuck().is_empty(), "nobody waits");
+    let mut waiting = polled(&mut q);
+    assert_pending!(waiting.poll());
+    let stuck: Vec<_> = bus.stuck().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        stuck,
+        ["subscription `s` on topic `a` at sequence number 2 \
+          (0 queued, 0 unacknowledged, 1 publisher waits for room in its queue)"]
+    );
+    bus.idle().now_or_never().expect("that holds up no barrier");
+    drop(p);
+    assert!(waiting.is_woken() && bus.stuck().is_empty());
+}
+
+#[test]
 fn nobody_overtakes_a_line() {
     let bus = bus();
     let mut sub = bus.subscribe("s", &["a"], 1).unwrap();

@@ -80,7 +80,8 @@ pub trait EventBus: Clone + Send + 'static {
     /// The counters, as one consistent snapshot.
     fn stats(&self) -> BusStats;
 
-    /// Who holds up the barrier now, for a barrier that outlasted its limit.
+    /// Who holds up the barrier now, for a barrier that outlasted its limit; and who has no room for a publisher
+    /// that waits although nothing is queued, because other publishers hold places there and do not use them.
     fn stuck(&self) -> Vec<StuckSubscription>;
 }
 

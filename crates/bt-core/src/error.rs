@@ -336,7 +336,8 @@ pub enum BusError {
     Other(BoxError),
 }
 
-/// A subscription that holds up a barrier (R28), with the oldest envelope it has not acknowledged.
+/// A subscription that holds up a barrier (R28), with the oldest envelope it has not acknowledged; or, with nothing
+/// queued or unacknowledged, one whose room other publishers hold, with the envelope that comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StuckSubscription {
     /// Name of the subscription.

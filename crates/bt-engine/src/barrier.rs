@@ -39,14 +39,15 @@ struct Watch {
 pub(crate) struct Overdue {
     /// Who held up the bus at the limit.
     pub(crate) stuck: Vec<StuckSubscription>,
-    /// Names of those that did not move during the second half of the wait.
-    pub(crate) motionless: Vec<String>,
+    /// Those of them that did not move during the second half of the wait.
+    pub(crate) motionless: Vec<StuckSubscription>,
 }
 
 impl Overdue {
     /// Whether `name` holds up the bus and has moved.
     pub(crate) fn is_moving(&self, name: &str) -> bool {
-        self.stuck.iter().any(|s| s.subscription == name) && !self.motionless.iter().any(|m| m == name)
+        let is_among = |them: &[StuckSubscription]| them.iter().any(|s| s.subscription == name);
+        is_among(&self.stuck) && !is_among(&self.motionless)
     }
 }
 
@@ -105,7 +106,7 @@ impl<B: EventBus> Barrier<B> {
                 continue;
             };
             let motionless = stuck.iter().filter(|now| slow.iter().any(|then| is_same(then, now)));
-            let motionless = motionless.map(|stuck| stuck.subscription.clone()).collect();
+            let motionless = motionless.cloned().collect();
             return Poll::Ready(Overdue { stuck, motionless });
         }
     }

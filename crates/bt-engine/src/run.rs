@@ -144,10 +144,11 @@ impl<B: EventBus<Payload = Event>> Run<B> {
     }
 
     /// Waits with a feed that is pending. It may wait for the world, as long as that takes, or for a bus on which
-    /// somebody is stuck, and that has its limit.
+    /// somebody is stuck, and that has its limit. A bus may be idle and have no room: others may hold it and not use
+    /// it.
     pub(crate) fn poll_feed_waits(&mut self, cx: &mut Context<'_>) -> Poll<Box<RunFailure>> {
         loop {
-            if self.barrier.poll_idle(cx).is_ready() {
+            if self.barrier.poll_idle(cx).is_ready() && self.bus.stuck().is_empty() {
                 self.rest();
                 return Poll::Pending;
             }
@@ -169,7 +170,9 @@ impl<B: EventBus<Payload = Event>> Run<B> {
     fn give_up(&mut self, Overdue { stuck, motionless }: Overdue) -> Box<RunFailure> {
         self.rest();
         self.course.outlasted = true;
-        for name in &motionless {
+        // One that has nothing to answer is not the cause, whoever holds the room in its queue.
+        for held_up in motionless.iter().filter(|m| m.queued + m.unacknowledged > 0) {
+            let name = &held_up.subscription;
             if self.services.cancel(name) {
                 self.relieved = true;
                 tracing::error!(service = name, "a service that does not answer is dropped");

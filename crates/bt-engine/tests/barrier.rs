@@ -7,10 +7,10 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bt_core::{BoxError, BusError, Event, Level, LogEvent, topic};
+use bt_core::{BoxError, BusError, Event, EventBus, Level, LogEvent, topic};
 use bt_engine::{Ended, RunFailure};
 use bt_testkit::Gate;
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
 use support::*;
 use tokio::time::{Instant, sleep};
 
@@ -308,6 +308,65 @@ async fn r28_two_services_that_wait_for_each_other_are_reported_not_hung_on() {
         .unwrap();
     let error = engine.run().await.unwrap_err();
     assert!(error.to_string().contains("stuck: subscription `echo` on topic `log`"), "{error}");
+}
+
+/// A service that holds a place in the log from its beginning to its end, and never uses it.
+async fn hoard(mut cx: bt_engine::ServiceContext<TestBus>) -> Result<(), BoxError> {
+    let mut sink = cx.bus.log_sink("hoards")?;
+    std::future::poll_fn(|task| sink.poll_ready_unpin(task)).await?;
+    while let Some(delivery) = cx.next().await {
+        if let Event::Control(_) = delivery.payload {
+            break;
+        }
+    }
+    drop(sink);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn r28_a_feed_that_waits_for_room_that_another_holds_is_not_waited_for() {
+    let (bus, seen) = (bus(), Seen::default());
+    let mut outside = bus.subscribe("outside", &[topic::LOG], 1).unwrap();
+    let engine = builder(&bus, ScriptedFeed::new(&bus, [Do::Frame(1), Do::Log(1), Do::Frame(2)]))
+        .service("hoards", [topic::FRAME], hoard)
+        .build()
+        .unwrap();
+    let record = seen.clone();
+    let taking = tokio::spawn(async move {
+        while let Some(delivery) = outside.next().await {
+            record.push(show(&delivery.payload));
+        }
+    });
+    let error = tokio::time::timeout(LIMIT * 9, engine.run()).await.expect("it ends").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "bus was not idle within 30s, stuck: subscription `outside` on topic `log` at sequence number 2 \
+         (0 queued, 0 unacknowledged, 1 publisher waits for room in its queue)"
+    );
+    taking.await.unwrap();
+    assert_eq!(seen.all(), strings(&["ENGINE_STARTED", "ENGINE_FAILED", "ENGINE_ENDED"]));
+    assert_eq!(error.report().frames, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r30_a_service_in_whose_queue_another_holds_the_room_is_not_dropped() {
+    let (bus, seen) = (bus(), Seen::default());
+    let record = seen.clone();
+    let engine = builder(&bus, ScriptedFeed::new(&bus, [Do::Frame(1), Do::Log(1), Do::Frame(2)]))
+        .service("hoards", [topic::FRAME], hoard)
+        .queue_capacity(1)
+        .service("record", [topic::LOG], |mut cx| async move {
+            while let Some(delivery) = cx.next().await {
+                record.push(show(&delivery.payload));
+            }
+            record.push("closed");
+            Ok(())
+        })
+        .build()
+        .unwrap();
+    let error = tokio::time::timeout(LIMIT * 9, engine.run()).await.expect("it ends").unwrap_err();
+    assert!(error.to_string().contains("stuck: subscription `record` on topic `log`"), "{error}");
+    assert_eq!(seen.all(), strings(&["ENGINE_STARTED", "closed"]));
 }
 
 /// With a service that wakes itself over and over, limits hold, and barriers are passed.

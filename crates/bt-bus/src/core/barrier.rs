@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use bt_core::{BusStats, Drain, StuckSubscription, TopicName, TopicStats};
+use bt_core::{BusStats, Drain, StuckSubscription, SubscriptionStats, TopicName, TopicStats};
 
 use super::{Core, reserved};
 use crate::after::After;
@@ -135,11 +135,25 @@ impl<E> Core<E> {
     }
 
     pub(crate) fn stuck(&self) -> Vec<StuckSubscription> {
-        let name = |topic: usize| self.topics[topic].name;
-        let waiting = |s: &Subscriber<E>| match s.room(reserved(&self.topics, s)) {
-            0 => s.topics.iter().map(|t| self.topics[t.topic].line.len()).sum(),
-            _ => 0,
-        };
-        self.subscribers.iter().filter_map(|s| s.stuck(name, || waiting(s))).collect()
+        self.subscribers.iter().filter_map(|s| self.stuck_on(s)).collect()
+    }
+
+    /// What holds up the barrier at `s`, or, if nothing does, the envelope that places which are held and not used
+    /// keep from it.
+    fn stuck_on(&self, s: &Subscriber<E>) -> Option<StuckSubscription> {
+        let full = || s.living && s.room(reserved(&self.topics, s)) == 0;
+        let awaited = || s.topics.iter().map(|t| t.topic).filter(|&t| !self.topics[t].line.is_empty());
+        let next = |topic: usize| (topic, self.topics[topic].published + 1);
+        let kept_out = || awaited().next().filter(|_| full()).map(next);
+        let (topic, seq) = s.oldest().or_else(kept_out)?;
+        let SubscriptionStats { queued, unacknowledged, .. } = s.stats(None);
+        Some(StuckSubscription {
+            subscription: s.name.to_string(),
+            topic: self.topics[topic].name.to_string(),
+            seq,
+            queued,
+            unacknowledged,
+            waiting: if full() { awaited().map(|t| self.topics[t].line.len()).sum() } else { 0 },
+        })
     }
 }

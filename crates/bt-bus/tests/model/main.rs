@@ -239,8 +239,8 @@ fn compare(model: &mut Model, real: &mut Real) {
     assert!(drops.eq(expected));
     let stuck = real.bus.stuck().into_iter().map(|s| (s.subscription, s.topic, s.seq));
     let expected = model.subscribers.iter().enumerate().filter_map(|(n, s)| {
-        let (topic, seq, _) = s.taken.first().or(s.queue.front())?;
-        Some((format!("s{n}"), TOPICS[*topic].to_owned(), *seq))
+        let (topic, seq) = model.stuck_on(s)?;
+        Some((format!("s{n}"), TOPICS[topic].to_owned(), seq))
     });
     assert!(stuck.eq(expected));
     for (p, m) in model.publishers.iter().enumerate() {

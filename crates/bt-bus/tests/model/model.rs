@@ -75,17 +75,28 @@ impl Model {
         subscribers.filter(move |(_, s)| !s.gone && s.topics.contains(&topic))
     }
 
-    fn room(&mut self, topic: usize) -> usize {
+    fn room(&self, topic: usize) -> usize {
+        let listeners = self.subscribers.iter().filter(|s| !s.gone && s.topics.contains(&topic));
+        listeners.map(|s| self.room_at(s)).min().unwrap_or(usize::MAX)
+    }
+
+    fn room_at(&self, s: &Subscriber) -> usize {
         let holds = |p: &&Publisher| matches!(p.claim, Claim::Served | Claim::Holding);
-        let held: Vec<usize> = self.publishers.iter().filter(holds).map(|p| p.topic).collect();
-        let rooms = self.listeners(topic).map(|(_, s)| match s.policy {
-            Policy::Block => {
-                let reserved = held.iter().filter(|t| s.topics.contains(t)).count();
-                s.capacity.saturating_sub(s.queue.len() + reserved)
-            }
+        let reserved = self.publishers.iter().filter(holds).filter(|p| s.topics.contains(&p.topic)).count();
+        match s.policy {
+            Policy::Block => s.capacity.saturating_sub(s.queue.len() + reserved),
             _ => usize::MAX,
-        });
-        rooms.min().unwrap_or(usize::MAX)
+        }
+    }
+
+    /// What a subscriber has not acknowledged, or, if it is kept from it by reservations, what comes next.
+    pub(crate) fn stuck_on(&self, s: &Subscriber) -> Option<(usize, u64)> {
+        if let Some((topic, seq, _)) = s.taken.first().or(s.queue.front()) {
+            return Some((*topic, *seq));
+        }
+        let awaited = |t: &&usize| self.line.iter().any(|w| *w != Waiter::Losses && self.topic_of(*w) == **t);
+        let topic = *s.topics.iter().find(awaited)?;
+        (!s.gone && self.room_at(s) == 0).then(|| (topic, self.published[topic] + 1))
     }
 
     fn topic_of(&self, waiter: Waiter) -> usize {
