@@ -14,17 +14,18 @@ use std::task::{Wake, Waker};
 #[derive(Default)]
 pub(crate) struct Bell {
     polling: AtomicBool,
+    /// Wakers are foreign code: none is cloned, woken or dropped under the lock.
     task: Mutex<Option<Waker>>,
 }
 
 impl Bell {
     /// The engine is polled by the task of `waker`.
     pub(crate) fn enter(&self, waker: &Waker) {
-        {
-            let mut task = self.lock();
-            if !task.as_ref().is_some_and(|known| known.will_wake(waker)) {
-                *task = Some(waker.clone());
-            }
+        let is_known = self.lock().as_ref().is_some_and(|known| known.will_wake(waker));
+        if !is_known {
+            let task = waker.clone();
+            let old = self.lock().replace(task);
+            drop(old);
         }
         self.polling.store(true, Ordering::SeqCst);
     }
@@ -40,10 +41,9 @@ impl Bell {
         drop(task);
     }
 
-    /// Wakes the task, polling or not.
+    /// Wakes the task, polling or not. Once is enough until it is polled again.
     pub(crate) fn ring(&self) {
-        // Woken outside of the lock: a waker is foreign code.
-        let task = self.lock().clone();
+        let task = self.lock().take();
         if let Some(task) = task {
             task.wake();
         }
@@ -122,6 +122,24 @@ mod tests {
         let (woken, call) = rung(true);
         assert!(!woken && call.is_marked());
         assert!(call.answer() && !call.answer());
+    }
+
+    #[test]
+    fn a_task_that_rings_when_its_waker_is_dropped_does_not_wait_for_itself() {
+        struct Rings(Arc<Bell>);
+        impl Wake for Rings {
+            fn wake(self: Arc<Self>) {}
+        }
+        impl Drop for Rings {
+            fn drop(&mut self) {
+                self.0.ring();
+            }
+        }
+        let bell = Arc::new(Bell::default());
+        bell.enter(&Arc::new(Rings(Arc::clone(&bell))).into());
+        let mut task = task::spawn(());
+        task.enter(|cx, _| bell.enter(cx.waker()));
+        assert!(task.is_woken());
     }
 
     #[test]
