@@ -14,7 +14,8 @@ use crate::outlet::Outlet;
 use crate::service::Services;
 use crate::{RunFailure, RunReport, ServiceReport, StopHandle, Wall};
 
-/// A poll of a service counts as much work as this many candles (R36).
+/// A poll of a service counts as much work as this many candles (R36), and those of one round together as no less than
+/// any piece of work.
 const SERVICE_POLL: usize = 8;
 
 /// Rounds of services in one barrier before the bus is asked although some want to go on: what a service does
@@ -60,7 +61,9 @@ impl<B: EventBus<Payload = Event>> Run<B> {
                 course.fail(failure);
             }
         });
-        pacer.charge(SERVICE_POLL * polled);
+        if polled > 0 {
+            pacer.charge(SERVICE_POLL * polled);
+        }
     }
 
     /// Ready when the bus is idle and no service has just been woken (R28).

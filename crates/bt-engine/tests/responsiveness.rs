@@ -46,6 +46,18 @@ fn r36_one_poll_of_a_run_that_never_waits_handles_a_bounded_number_of_frames() {
     assert!(polls >= 10_000 / 4096, "{polls} polls");
 }
 
+#[test]
+fn r36_a_frame_that_wakes_nobody_counts_as_one_piece_of_work() {
+    let bus = bus();
+    let engine = builder(&bus, ScriptedFeed::new(&bus, frames(10_240))).with_yield(WakeYield::default());
+    let mut run = task::spawn(engine.build().unwrap().run());
+    let mut yields = 0;
+    while run.poll().is_pending() {
+        yields += 1;
+    }
+    assert_eq!(yields, 10_240 / (4096 / 16));
+}
+
 /// A task that yields by `yield_now` is polled again when the runtime has looked at its timers and I/O. So each
 /// beat is such a look, and what is done between two of them is counted in frames.
 #[tokio::test]
