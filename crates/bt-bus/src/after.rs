@@ -9,7 +9,8 @@ use crate::run::Run;
 /// What a transition of the core leaves to be done once the lock is released.
 ///
 /// Waking, and dropping a waker or a payload, run code that this crate does not know and that may call the bus.
-/// Each handle keeps one and uses it again and again, so that a transition does not allocate.
+/// Each handle keeps one and uses it again and again, so that a transition does not allocate. What a panic under the
+/// lock leaves in it is done when the handle is used next, or dropped.
 pub(crate) struct After<E> {
     /// The first task to wake stands alone: most transitions wake at most one.
     first: Option<Waker>,
@@ -77,7 +78,22 @@ impl<E> After<E> {
     }
 }
 
+impl<E> Drop for After<E> {
+    fn drop(&mut self) {
+        // Anything is left only if a panic came between, under the lock.
+        let first = self.first.take().map(Deferred::Wake);
+        for deferred in first.into_iter().chain(self.rest.drain(..)) {
+            deferred.run_hushed();
+        }
+    }
+}
+
 impl<E> Deferred<E> {
+    /// Runs it while a panic unwinds, which a second one must not meet.
+    fn run_hushed(self) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.run()));
+    }
+
     fn run(self) {
         match self {
             Deferred::Wake(waker) => waker.wake(),
@@ -88,10 +104,8 @@ impl<E> Deferred<E> {
 
 impl<E> Drop for Rest<'_, E> {
     fn drop(&mut self) {
-        // Anything is left only while a panic unwinds, and a second one must not meet it.
-        for deferred in self.0.by_ref() {
-            let _ = catch_unwind(AssertUnwindSafe(|| deferred.run()));
-        }
+        // Anything is left only while a panic unwinds.
+        self.0.by_ref().for_each(Deferred::run_hushed);
     }
 }
 

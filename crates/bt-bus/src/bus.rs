@@ -29,7 +29,7 @@ use crate::{
 ///
 /// One short lock covers the whole bus: an envelope gets its number and its places in all queues under it, so
 /// every subscriber sees one order, across its topics too (R26). No foreign code runs under the lock but the
-/// cloning and comparing of wakers.
+/// cloning and comparing of wakers, and, for what the bus itself says, [`E::from`](BusBuilder::log_topic).
 pub struct Bus<E> {
     pub(crate) shared: Arc<Shared<E>>,
 }

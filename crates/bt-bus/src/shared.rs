@@ -22,8 +22,9 @@ impl<E> Shared<E> {
         Shared { topics, log, core }
     }
 
-    /// The core is whole whenever the lock is free: what could panic under it is a waker's clone, which each
-    /// transition calls last, or running out of memory. So a poisoned lock is as good as any.
+    /// The core is whole whenever the lock is free. What could panic under it is a waker's clone, after which a
+    /// transition only keeps the clone; making a payload of a loss, which is then not told; or running out of memory.
+    /// So a poisoned lock is as good as any.
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, Core<E>> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)

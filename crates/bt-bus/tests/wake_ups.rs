@@ -379,6 +379,33 @@ fn a_task_that_dies_with_its_waker_may_call_the_bus() {
 }
 
 #[test]
+fn a_payload_that_cannot_be_made_costs_nobody_a_wake_up() {
+    #[derive(Debug)]
+    struct Words;
+    impl From<LogEvent> for Words {
+        fn from(_: LogEvent) -> Self {
+            panic!("lost for words");
+        }
+    }
+    let bus = Bus::<Words>::builder().topics(["a", "log"]).log_topic("log").build().unwrap();
+    let lossy = SubscriptionConfig::new("lossy", ["a"]).with_capacity(1).with_policy(Policy::DropNewest);
+    let _lossy = bus.subscribe_with(lossy).unwrap();
+    let mut sub = task::spawn(bus.subscribe("s", &["a"], 4).unwrap());
+    let mut p = bus.publisher("a").unwrap();
+    let words = || Message { instant: Timestamp::EPOCH, payload: Words };
+    p.try_publish(words()).unwrap();
+    assert!(assert_ready!(sub.poll_next()).is_some());
+    assert_pending!(sub.poll_next());
+    let publish = std::panic::AssertUnwindSafe(|| {
+        let mut p = p;
+        p.try_publish(words())
+    });
+    assert!(std::panic::catch_unwind(publish).is_err());
+    assert!(sub.is_woken());
+    assert!(assert_ready!(sub.poll_next()).is_some());
+}
+
+#[test]
 fn what_is_known_of_room_does_not_outlast_those_who_come() {
     let bus = bus();
     let mut publisher = bus.publisher("a").unwrap();
