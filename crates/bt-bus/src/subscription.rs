@@ -31,6 +31,9 @@ pub struct Subscription<E> {
     hand: VecDeque<Run<E>>,
     /// Number of envelopes in `hand`.
     in_hand: usize,
+    /// What was handed out, with its number, while a publisher is told of the room: another task's waker may panic
+    /// then.
+    given: Option<(Run<E>, u64)>,
     ended: bool,
     after: After<E>,
 }
@@ -38,7 +41,7 @@ pub struct Subscription<E> {
 impl<E> Subscription<E> {
     pub(crate) fn new(name: Arc<str>, link: Link<E>) -> Self {
         let (link, hand, after) = (Arc::new(link), VecDeque::new(), After::new());
-        Subscription { name, link, hand, in_hand: 0, ended: false, after }
+        Subscription { name, link, hand, in_hand: 0, given: None, ended: false, after }
     }
 
     /// Its name.
@@ -96,6 +99,13 @@ impl<E> Subscription<E> {
                 Poll::Ready(true)
             };
             into.clear();
+            if limit > 0
+                && let Some((run, count)) = self.given.take()
+            {
+                into.runs.push_back(run);
+                into.begin(&self.link, count, 1);
+                return Poll::Ready(1);
+            }
             if limit == 0 || !ready!(fetched) {
                 return Poll::Ready(0);
             }
@@ -113,7 +123,9 @@ impl<E> Subscription<E> {
             match self.hand_out(count, last) {
                 Some(handed) => {
                     into.begin(&self.link, handed.first, count);
-                    self.tell(handed.wanted);
+                    if handed.wanted {
+                        self.tell();
+                    }
                     return Poll::Ready(count);
                 }
                 None => into.runs.clear(),
@@ -123,17 +135,29 @@ impl<E> Subscription<E> {
 
     #[inline]
     fn poll_one(&mut self, waker: Option<&Waker>) -> Poll<Option<Delivery<E>>> {
+        if self.given.is_some() {
+            return Poll::Ready(self.take_given());
+        }
         while self.in_hand > 0 || ready!(self.poll_fetch(waker, 1, None)) {
             let first = self.hand.front().map(Run::first_instant);
             if let Some(handed) = self.hand_out(1, first)
                 && let Some(run) = take_first(&mut self.hand, 1)
             {
-                let delivery = Delivery::new(Arc::clone(&self.link), run, handed.first);
-                self.tell(handed.wanted);
-                return Poll::Ready(Some(delivery));
+                if handed.wanted {
+                    self.given = Some((run, handed.first));
+                    self.tell();
+                    return Poll::Ready(self.take_given());
+                }
+                return Poll::Ready(Some(Delivery::new(Arc::clone(&self.link), run, handed.first)));
             }
         }
         Poll::Ready(None)
+    }
+
+    #[cold]
+    fn take_given(&mut self) -> Option<Delivery<E>> {
+        let (run, count) = self.given.take()?;
+        Some(Delivery::new(Arc::clone(&self.link), run, count))
     }
 
     /// Fetches what is queued. Ready when there is something in hand, or, with `false`, when there will be
@@ -177,14 +201,11 @@ impl<E> Subscription<E> {
         handed
     }
 
-    /// Tells the bus that there is room, if it asked for that.
-    #[inline]
-    fn tell(&mut self, wanted: bool) {
-        if wanted {
-            let Self { link, after, .. } = self;
-            link.shared.lock().handed_out(after);
-            after.run();
-        }
+    /// Tells the bus, which asked for that, that there is room.
+    fn tell(&mut self) {
+        let Self { link, after, .. } = self;
+        link.shared.lock().handed_out(after);
+        after.run();
     }
 
     /// Ends the subscription and returns how many envelopes were left undelivered in its queue.
@@ -193,7 +214,9 @@ impl<E> Subscription<E> {
     }
 
     fn leave(&mut self) -> usize {
+        let given = self.take_given();
         let Self { link, hand, after, .. } = self;
+        drop(given);
         let undelivered = link.shared.lock().unsubscribe(link.subscriber, after);
         after.run();
         hand.clear();

@@ -379,6 +379,38 @@ fn a_task_that_dies_with_its_waker_may_call_the_bus() {
 }
 
 #[test]
+fn a_waker_that_panics_costs_the_consumer_no_delivery() {
+    struct Grenade;
+    impl std::task::Wake for Grenade {
+        fn wake(self: std::sync::Arc<Self>) {
+            panic!("boom");
+        }
+    }
+    let bus = bus();
+    let mut sub = bus.subscribe("s", &["a"], 1).unwrap();
+    let mut p = bus.publisher("a").unwrap();
+    fill(&bus, "a", 0);
+    let waker = std::sync::Arc::new(Grenade).into();
+    assert_pending!(p.poll_ready_unpin(&mut std::task::Context::from_waker(&waker)));
+    let mut deliveries = Deliveries::new();
+    for n in 0..3 {
+        let take = std::panic::AssertUnwindSafe(|| sub.try_recv());
+        assert!(std::panic::catch_unwind(take).is_err());
+        assert_eq!(bus.stats().subscriptions[0].unacknowledged, 1 + deliveries.len());
+        match n {
+            0 => assert_eq!(payloads(&mut sub), [0]),
+            1 => assert_eq!(sub.recv_many(&mut deliveries, 8).now_or_never(), Some(1)),
+            _ => break,
+        }
+        p.start_send_unpin(message(n + 1)).unwrap();
+        assert_pending!(p.poll_ready_unpin(&mut std::task::Context::from_waker(&waker)));
+    }
+    assert_eq!(deliveries.iter().map(|d| d.payload).collect::<Vec<_>>(), [1]);
+    drop((deliveries, sub));
+    bus.idle().now_or_never().expect("all are acknowledged");
+}
+
+#[test]
 fn a_payload_that_cannot_be_made_costs_nobody_a_wake_up() {
     #[derive(Debug)]
     struct Words;
