@@ -96,7 +96,7 @@ impl<E> Bus<E> {
     /// [`BusError::UnknownTopic`]; [`BusError::DuplicateSubscription`] if a living one has the name;
     /// [`BusError::Closed`]; [`BusError::Other`] with a [`ConfigError`] for a capacity of 0, for no topic at
     /// all, for a policy that drops logs without [`SubscriptionConfig::with_lossy_log`], and for a limit of blocking
-    /// with a policy that drops.
+    /// of zero or with a policy that drops.
     pub fn subscribe_with(&self, config: SubscriptionConfig) -> Result<Subscription<E>, BusError> {
         let SubscriptionConfig { name, topics: wanted, capacity, policy, block_limit: limit, lossy_log } =
             config;
@@ -127,6 +127,9 @@ impl<E> Bus<E> {
             && let Some(limit) = limit
         {
             return Err(invalid("block_limit", format!("{limit:?}"), "none with a policy that drops"));
+        }
+        if limit.is_some_and(|limit| limit.is_zero()) {
+            return Err(invalid("block_limit", "0".to_owned(), "more than zero"));
         }
         let mut core = self.shared.lock();
         if core.is_closed() {

@@ -67,7 +67,7 @@ impl SubscriptionConfig {
     }
 
     /// Sets how long a publisher waits for room in this queue under [`Policy::Block`]; after that it gets
-    /// [`BusError::Blocked`](bt_core::BusError::Blocked). Without a limit it waits for as long as it takes.
+    /// [`BusError::Blocked`](bt_core::BusError::Blocked). It is more than zero. Without a limit it waits for as long as it takes.
     #[must_use]
     pub fn with_block_limit(mut self, limit: Duration) -> Self {
         self.block_limit = Some(limit);

@@ -65,7 +65,7 @@ async fn r27_the_limit_is_that_of_the_queue_that_blocks() {
 fn without_timers_a_publisher_waits_without_a_limit() {
     let bus = Bus::new(["a"]).unwrap();
     let waiting = futures::executor::block_on(async {
-        let _full = limited(&bus, "full", Some(0));
+        let _full = limited(&bus, "full", Some(1));
         bus.publish("a", message(0)).await.unwrap();
         let waiting = bus.publish("a", message(1));
         futures::poll!(std::pin::pin!(waiting))
@@ -132,4 +132,7 @@ fn a_limit_goes_with_a_policy_that_blocks() {
         SubscriptionConfig::new("s", ["a"]).with_policy(Policy::DropOldest).with_block_limit(seconds(1));
     let error = bus.subscribe_with(config).unwrap_err().to_string();
     assert_eq!(error, "invalid block_limit `1s`, expected none with a policy that drops");
+    let config = SubscriptionConfig::new("s", ["a"]).with_block_limit(seconds(0));
+    let error = bus.subscribe_with(config).unwrap_err().to_string();
+    assert_eq!(error, "invalid block_limit `0`, expected more than zero");
 }
