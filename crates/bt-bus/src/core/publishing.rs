@@ -145,8 +145,9 @@ impl<E> Core<E> {
         let subscribers = self.topics[topic].subscribers.iter();
         let limited = subscribers.filter_map(|&subscriber| {
             let s = &self.subscribers[subscriber];
+            let limit = s.limit?;
             let full = s.room(reserved(&self.topics, s)) == 0;
-            Some(Limited { subscriber, limit: s.limit?, full })
+            Some(Limited { subscriber, limit, full })
         });
         limited.collect()
     }
