@@ -34,8 +34,8 @@ impl<E> Draft<E> {
     }
 
     /// The message again.
-    pub(crate) fn into_message(self) -> Option<Message<E>> {
-        let [Envelope { instant, payload, .. }] = Arc::into_inner(self.0)?;
-        Some(Message { instant, payload })
+    pub(crate) fn into_message(self) -> Message<E> {
+        let [Envelope { instant, payload, .. }] = Arc::into_inner(self.0).expect("nobody else has it yet");
+        Message { instant, payload }
     }
 }

@@ -69,14 +69,20 @@ impl<E> Publisher<E> {
     /// Publishes a message if there is room and nobody waits in line, or on the place that the publisher holds,
     /// and gives its sequence number.
     ///
+    /// Space for the envelope is made before the queues are looked into, so an attempt that is refused allocates, too:
+    /// to wait for room, use [`publish`](Publisher::publish) or the `Sink`.
+    ///
     /// # Errors
     /// [`TryPublishError::Full`] with the message; [`TryPublishError::Refused`] if the bus is closed.
     pub fn try_publish(&mut self, message: Message<E>) -> Result<u64, TryPublishError<E>> {
         let mut draft = Some(self.draft(message));
-        match (self.try_send(&mut draft, Stamp::Own), draft.and_then(Draft::into_message)) {
-            (Ok(Some(seq)), _) => Ok(seq),
-            (Ok(None), Some(message)) => Err(TryPublishError::Full(message)),
-            (Ok(None) | Err(Closed), _) => Err(TryPublishError::Refused(self.refused())),
+        match self.try_send(&mut draft, Stamp::Own) {
+            Ok(Some(seq)) => Ok(seq),
+            Ok(None) => {
+                let draft = draft.expect("what is not published is left");
+                Err(TryPublishError::Full(draft.into_message()))
+            }
+            Err(Closed) => Err(TryPublishError::Refused(self.refused())),
         }
     }
 
