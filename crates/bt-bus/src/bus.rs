@@ -191,7 +191,9 @@ impl<E> Bus<E> {
     ///
     /// Reservations are void: a publisher that was promised room and has not sent is refused like one that
     /// waits, so nothing is accepted after this returns. With [`Drain::Deliver`] nothing accepted is lost; with
-    /// [`Drain::Discard`] it counts as undelivered, and only what is taken already holds up the barrier.
+    /// [`Drain::Discard`] it counts as undelivered, and only what is taken already holds up the barrier. An envelope
+    /// that was about to be taken in that moment counts as undelivered and may still have moved the subscription's
+    /// watermark.
     pub fn close(&self, drain: Drain) {
         let mut after = After::new();
         self.shared.lock().close(drain, &mut after);

@@ -54,7 +54,8 @@ impl Progress {
     pub(crate) fn hand_out(&self, count: u64, instant: Timestamp) -> Option<Handed> {
         let mut now = self.handed.load(Ordering::Relaxed);
         while now & RECALLED == 0 {
-            // First, so that whoever sees the count sees the instant. If it was recalled, nobody looks.
+            // First, so that whoever sees the count sees the instant. If it is recalled just now, the instant stays all
+            // the same: `Bus::close` says so.
             self.reached.store(instant.as_nanos(), Ordering::Relaxed);
             match self.handed.compare_exchange_weak(now, now + count, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => {
