@@ -27,6 +27,8 @@ pub(crate) struct Core<E> {
     topics: Vec<Topic>,
     /// All that ever were; their indices are never given to others.
     subscribers: Vec<Subscriber<E>>,
+    /// Those that live or are not yet acknowledged, in order of subscribing.
+    present: Vec<usize>,
     waiters: Waiters,
     losses: Losses,
     announcer: Option<Announcer<E>>,
@@ -34,7 +36,7 @@ pub(crate) struct Core<E> {
     idlers: Vec<(u64, Waker)>,
     idler_tickets: u64,
     watched: bool,
-    /// The subscriber that was found busy when it was last looked.
+    /// The place among those present of the one that was found busy when it was last looked.
     busy: usize,
     latest: Timestamp,
     /// Places that were ever reserved or filled, on any topic.
@@ -86,6 +88,7 @@ impl<E> Core<E> {
         Core {
             topics: topics.iter().map(topic).collect(),
             subscribers: Vec::new(),
+            present: Vec::new(),
             waiters: Waiters::default(),
             losses: Losses::new(announcer.is_some()),
             announcer,
