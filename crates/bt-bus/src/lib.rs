@@ -57,6 +57,7 @@
 //! ```
 
 mod after;
+mod batch;
 mod builder;
 mod bus;
 mod component_log;

@@ -1,9 +1,7 @@
 //! Publishing to one topic.
 
-use std::collections::{VecDeque, vec_deque};
 use std::fmt;
 use std::future::poll_fn;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,6 +10,7 @@ use bt_core::{BusError, Message, TopicName};
 use futures_sink::Sink;
 
 use crate::after::After;
+use crate::batch::Batch;
 use crate::core::{Closed, Core, Stamp};
 use crate::draft::Draft;
 use crate::line::Claim;
@@ -98,13 +97,13 @@ impl<E> Publisher<E> {
     /// # Cancel safety
     /// What was not published stays in `messages`; the place in line is given up.
     pub async fn publish_batch(&mut self, messages: &mut Vec<Message<E>>) -> Result<(), BusError> {
-        let left = VecDeque::from(mem::take(messages)).into_iter();
-        let mut batch = Batch { publisher: self, messages, left };
+        // Given up on, it gives its place back: one that nobody polls for would hold up everyone behind it.
+        let this = GiveBack(self);
+        let mut batch = Batch::new(messages);
         poll_fn(|cx| {
-            let Batch { publisher, left, .. } = &mut batch;
-            while left.len() > 0 {
-                ready!(publisher.poll_core(cx, |core, topic, claim, after, cx| {
-                    core.poll_publish_batch(topic, claim, left, cx.waker(), after)
+            while batch.len() > 0 {
+                ready!(this.0.poll_core(cx, |core, topic, claim, after, cx| {
+                    core.poll_publish_batch(topic, claim, &mut batch, cx.waker(), after)
                 }))?;
             }
             Poll::Ready(Ok(()))
@@ -227,21 +226,12 @@ impl<E> Publisher<E> {
     }
 }
 
-/// A batch on its way.
-///
-/// Given up on, it gives its place back, since one that nobody polls for would hold up everyone behind it; and
-/// what was not published goes back to where it came from, in the space it came in, without the lock.
-struct Batch<'a, E> {
-    publisher: &'a mut Publisher<E>,
-    messages: &'a mut Vec<Message<E>>,
-    left: vec_deque::IntoIter<Message<E>>,
-}
+/// Gives back what its publisher holds or waits for when it is dropped.
+struct GiveBack<'a, E>(&'a mut Publisher<E>);
 
-impl<E> Drop for Batch<'_, E> {
+impl<E> Drop for GiveBack<'_, E> {
     fn drop(&mut self) {
-        let left = mem::replace(&mut self.left, VecDeque::new().into_iter());
-        *self.messages = left.collect::<VecDeque<_>>().into();
-        self.publisher.give_back();
+        self.0.give_back();
     }
 }
 

@@ -1,19 +1,19 @@
 //! Reservations, lines, numbers and fan-out.
 
-use std::collections::vec_deque;
 use std::task::{Poll, Waker, ready};
 
 use bt_core::{Envelope, Message};
 
 use super::{Closed, Core, Stamp, Topic, reserved};
 use crate::after::After;
+use crate::batch::Batch;
 use crate::draft::Draft;
 use crate::line::Claim;
 use crate::patience::Limited;
 use crate::run::{Block, Run};
 
 /// How many messages are published at most while the lock is held once.
-const BATCH: usize = 4096;
+const MOST: usize = 4096;
 
 impl<E> Core<E> {
     /// Claims a place in every queue of `topic`, or a place in its line.
@@ -96,16 +96,16 @@ impl<E> Core<E> {
         seq
     }
 
-    /// Publishes the first of `messages`, as many as there is room for; stands in line if that is for none.
+    /// Publishes the first of `batch`, as many as there is room for; stands in line if that is for none.
     pub(crate) fn poll_publish_batch(
         &mut self,
         topic: usize,
         claim: &mut Claim,
-        messages: &mut vec_deque::IntoIter<Message<E>>,
+        batch: &mut Batch<'_, E>,
         waker: &Waker,
         after: &mut After<E>,
     ) -> Poll<Result<(), Closed>> {
-        let most = messages.len().min(BATCH);
+        let most = batch.len().min(MOST);
         // With room and nobody in line, which is the rule, no place is claimed first.
         let mut room = if self.closed { 0 } else { self.room_for_newcomers(topic, most, after) };
         if room == 0 || *claim != Claim::Nothing {
@@ -116,7 +116,7 @@ impl<E> Core<E> {
         }
         let Self { topics, latest, .. } = self;
         let publishing = &mut topics[topic];
-        let envelopes = messages.take(room.min(most)).map(|Message { instant, payload }| {
+        let envelopes = batch.take(room.min(most)).map(|Message { instant, payload }| {
             *latest = instant.max(*latest);
             let seq = publishing.number(instant);
             Envelope { topic: publishing.name, seq, instant, payload }
