@@ -62,6 +62,13 @@ impl<E> After<E> {
         }
     }
 
+    /// Does what a panic has left undone.
+    #[cold]
+    fn make_up(&mut self) {
+        let first = self.first.take().map(Deferred::Wake);
+        first.into_iter().chain(self.rest.drain(..)).for_each(Deferred::run_hushed);
+    }
+
     fn run_all(&mut self) {
         let first = self.first.take();
         if self.rest.is_empty() {
@@ -79,11 +86,11 @@ impl<E> After<E> {
 }
 
 impl<E> Drop for After<E> {
+    #[inline]
     fn drop(&mut self) {
-        // Anything is left only if a panic came between, under the lock.
-        let first = self.first.take().map(Deferred::Wake);
-        for deferred in first.into_iter().chain(self.rest.drain(..)) {
-            deferred.run_hushed();
+        // Only if a panic came between, under the lock.
+        if self.first.is_some() || !self.rest.is_empty() {
+            self.make_up();
         }
     }
 }

@@ -27,8 +27,6 @@ pub(crate) struct Core<E> {
     topics: Vec<Topic>,
     /// All that ever were; their indices are never given to others.
     subscribers: Vec<Subscriber<E>>,
-    /// Those that live or are not yet acknowledged, in order of subscribing.
-    present: Vec<usize>,
     waiters: Waiters,
     losses: Losses,
     announcer: Option<Announcer<E>>,
@@ -36,7 +34,7 @@ pub(crate) struct Core<E> {
     idlers: Vec<(u64, Waker)>,
     idler_tickets: u64,
     watched: bool,
-    /// The place among those present of the one that was found busy when it was last looked.
+    /// The subscriber that was found busy when it was last looked.
     busy: usize,
     latest: Timestamp,
     /// Places that were ever reserved or filled, on any topic.
@@ -88,7 +86,6 @@ impl<E> Core<E> {
         Core {
             topics: topics.iter().map(topic).collect(),
             subscribers: Vec::new(),
-            present: Vec::new(),
             waiters: Waiters::default(),
             losses: Losses::new(announcer.is_some()),
             announcer,

@@ -16,8 +16,8 @@ impl<E> Core<E> {
     /// look at each in turn is as good as one at all of them. The first look is at the one that was busy before.
     #[inline]
     fn is_idle(&mut self) -> bool {
-        let (earlier, later) = self.present.split_at(self.busy);
-        let busy = |&s: &usize| !self.subscribers[s].is_idle();
+        let (earlier, later) = self.subscribers.split_at(self.busy);
+        let busy = |s: &Subscriber<E>| !s.is_idle();
         let found = later.iter().position(busy).map(|at| self.busy + at);
         match found.or_else(|| earlier.iter().position(busy)) {
             None => true,
@@ -40,8 +40,8 @@ impl<E> Core<E> {
             return Poll::Ready(());
         }
         if !std::mem::replace(&mut self.watched, true) {
-            for &s in &self.present {
-                self.subscribers[s].progress.watch();
+            for subscriber in &self.subscribers {
+                subscriber.progress.watch();
             }
             // The last acknowledgement may have come before it could know.
             if self.is_idle() {
@@ -83,8 +83,8 @@ impl<E> Core<E> {
     #[cold]
     fn unwatch(&mut self) {
         self.watched = false;
-        for &s in &self.present {
-            self.subscribers[s].progress.unwatch();
+        for subscriber in &self.subscribers {
+            subscriber.progress.unwatch();
         }
     }
 

@@ -256,8 +256,8 @@ impl<E> Core<E> {
                 self.waiters.serve(&mut self.topics[topic].line, after);
             }
         }
-        for &s in &self.present {
-            self.subscribers[s].unwant();
+        for subscriber in &mut self.subscribers {
+            subscriber.unwant();
         }
     }
 }

@@ -13,8 +13,7 @@ use crate::subscriber::{Subscriber, Terms};
 impl<E> Core<E> {
     /// Whether a living subscriber is called `name`.
     pub(crate) fn has_subscriber(&self, name: &str) -> bool {
-        let mut present = self.present.iter().map(|&s| &self.subscribers[s]);
-        present.any(|s| s.living && &*s.name == name)
+        self.subscribers.iter().any(|s| s.living && &*s.name == name)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -33,7 +32,6 @@ impl<E> Core<E> {
             progress.watch();
         }
         self.subscribers.push(subscriber);
-        self.present.push(at);
         (at, progress)
     }
 
@@ -64,7 +62,6 @@ impl<E> Core<E> {
     /// Acknowledges deliveries where that takes more than a number: they were not next, or somebody may wait.
     pub(crate) fn acknowledge(&mut self, subscriber: usize, from: u64, to: u64, after: &mut After<E>) {
         self.subscribers[subscriber].acknowledge(from, to);
-        self.forget_if_gone(subscriber);
         self.wake_if_idle(after);
     }
 
@@ -81,21 +78,10 @@ impl<E> Core<E> {
         for counter in &s.topics {
             self.topics[counter.topic].subscribers.retain(|&other| other != subscriber);
         }
-        self.forget_if_gone(subscriber);
         self.wake_if_idle(after);
         if !self.closed {
             self.serve(after);
         }
         undelivered
-    }
-
-    /// Looks no more at one that is gone, once all it took is acknowledged. That is done under the lock: by
-    /// discarding, what it still held became stragglers.
-    fn forget_if_gone(&mut self, subscriber: usize) {
-        let s = &self.subscribers[subscriber];
-        if !s.living && s.is_idle() {
-            self.present.retain(|&other| other != subscriber);
-            self.busy = 0;
-        }
     }
 }
