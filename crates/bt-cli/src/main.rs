@@ -35,7 +35,7 @@ use args::{Cli, Command, RuntimeArg, Ui};
 use failure::Failure;
 
 fn main() -> ExitCode {
-    let result = run(std::env::args_os().collect());
+    let result = signals::outlive_size_limit().and_then(|()| run(std::env::args_os().collect()));
     // Of a thread that has been given up, say, because nobody took what it wrote.
     files::abandon();
     match result {
@@ -73,10 +73,7 @@ fn runtime(kind: RuntimeArg) -> Result<Runtime, Failure> {
         RuntimeArg::Current => Builder::new_current_thread(),
         RuntimeArg::Multi => Builder::new_multi_thread(),
     };
-    let fail = |error| Failure::run("cannot start the runtime", &error);
-    let runtime = builder.enable_all().build().map_err(fail)?;
-    signals::outlive_size_limit(&runtime).map_err(fail)?;
-    Ok(runtime)
+    builder.enable_all().build().map_err(|error| Failure::run("cannot start the runtime", &error))
 }
 
 /// Operational diagnostics go to stderr: warnings unless more is asked for.

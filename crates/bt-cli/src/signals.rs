@@ -10,7 +10,6 @@ use std::time::Duration;
 use bt_engine::{StopHandle, StopReason};
 use futures::FutureExt;
 use futures::task::AtomicWaker;
-use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use crate::failure::Failure;
@@ -134,15 +133,18 @@ pub(crate) fn number(reason: StopReason) -> Option<i32> {
 /// Makes a write that passes the limit on the size of files fail, as one to a full disk does. The signal that comes
 /// with it would end the process where it stands.
 #[cfg(unix)]
-pub(crate) fn outlive_size_limit(runtime: &Runtime) -> std::io::Result<()> {
+pub(crate) fn outlive_size_limit() -> Result<(), Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let fail = |error| Failure::run("cannot listen for signals", &error);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fail)?;
     let _entered = runtime.enter();
     // Once listened for it does nothing of its own any more, and nobody has to hear it.
-    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIZE_LIMIT)).map(drop)
+    signal(SignalKind::from_raw(SIZE_LIMIT)).map(drop).map_err(fail)
 }
 
 /// There is no such signal.
 #[cfg(not(unix))]
-pub(crate) fn outlive_size_limit(_: &Runtime) -> std::io::Result<()> {
+pub(crate) fn outlive_size_limit() -> Result<(), Failure> {
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::support::{Place, bt, json, limited, stderr, succeed, told};
 
@@ -91,6 +91,13 @@ fn a_limit_on_the_size_of_files_is_an_error_and_leaves_nothing() {
             (vec!["report".to_owned()], b"before".into())
         );
     }
+    let mut completions = Command::new("sh");
+    completions.args(["-c", "exec \"$1\" completions bash > \"$2\"", "sh"]);
+    completions.arg(bt().get_program()).arg(place.path("script"));
+    let output = limited(1, &completions);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write the completion script: File too large"), "{said}");
     let mut synth = bt();
     synth.args(["synth", "--months=1", "--instruments=1", "--out"]).arg(place.path("synth"));
     let told = told(&limited(64, &synth), 1, &place.path("synth"), "synth");
