@@ -78,6 +78,8 @@ fn what_stands_in_the_place_of_a_directory_is_named() {
             let output = place.feed("frames", &BOTH, "1h").output().unwrap();
             let told = told(&output, 1, &dir, what);
             assert!(told.to_lowercase().contains(expected), "{what} for {part}: {told}");
+            let at_root = told.starts_with(&format!("error: cannot read {}: ", dir.display()));
+            assert_eq!(at_root, part == "data", "{what} for {part}: {told}");
         }
     }
 }
@@ -89,7 +91,7 @@ fn what_may_not_be_read_is_named() {
     let content = fs::read(&file).unwrap();
     fs::remove_file(&file).unwrap();
     fs::write(&file, content).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(0o0)).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
     if File::open(&file).is_ok() {
         println!("skipped: whoever runs this may read everything");
         return;
