@@ -25,20 +25,22 @@ pub(super) struct Part {
 pub(super) fn run(filter: Option<&str>, since: SystemTime) -> Result<Vec<Part>, Box<dyn std::error::Error>> {
     bench(filter)?;
     let mut parts = Vec::new();
-    find(&target().join("criterion"), since, &mut parts);
+    find(&criterion(), since, &mut parts);
     parts.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(parts)
 }
 
 fn bench(filter: Option<&str>) -> Outcome {
     let mut command = cargo(&["bench", "-p", "benches", "--benches", "--"]);
-    command.args(filter);
+    // Criterion itself would take a relative directory of builds to be below that of the benches.
+    command.args(filter).env("CRITERION_HOME", criterion());
     run_command(command)
 }
 
-fn target() -> PathBuf {
+/// Where criterion keeps its results.
+fn criterion() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    root().join(target)
+    root().join(target).join("criterion")
 }
 
 /// Adds the benches below a directory that have results from `since` on.

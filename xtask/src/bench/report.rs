@@ -58,14 +58,11 @@ impl Report {
              {date}.\n\n"
         );
         table(&mut text, &["figure", "value", "spread", "of", "bar", "met"], self.figures.iter().map(row));
-        if !self.parts.is_empty() {
+        if !self.figures.is_empty() && !self.parts.is_empty() {
             text += "\n";
-            table(
-                &mut text,
-                &["part", "time of a pass", "spread", "per element", "plots"],
-                self.parts.iter().map(part),
-            );
         }
+        let head = ["part", "time of a pass", "spread", "per element", "plots"];
+        table(&mut text, &head, self.parts.iter().map(part));
         text
     }
 
@@ -194,6 +191,15 @@ mod tests {
         assert!(text.contains(expected), "{text}");
         assert!(text.contains("a machine, 2 cores, load 0.1 before and 1.2 after; commit abc; 2026-11-01."));
         assert!(report(None, None, true).markdown().contains("not measured: no python"));
+    }
+
+    #[test]
+    fn a_report_of_parts_alone_links_their_plots() {
+        let page = Some("../criterion/a/report/index.html".to_owned());
+        let part = Part { name: "a/b".into(), ns: [2e3, 1e3, 3e3], elements: Some(100.0), page };
+        let text = Report { figures: Vec::new(), parts: vec![part], ..report(None, None, true) }.markdown();
+        let row = "| a/b  | 2.00 µs        | 1.00 µs to 3.00 µs | 20.0 ns     | [plots](../criterion/a/report/index.html) |";
+        assert!(text.contains(row) && !text.contains("\n\n\n"), "{text}");
     }
 
     #[test]
