@@ -8,7 +8,7 @@ use super::error::{Fault, corrupt, unsupported};
 use super::pages::{Content, Header, Layout, PageRules, PageStream, Part, RawBuffer};
 use super::plan::{ChunkPlan, ColumnPlan, most_page_bytes};
 use super::rle::{BLOCK, Block, Hybrid, Span};
-use super::values::{Encoding, Kind, Source, Values};
+use super::values::{Encoding, Kind, Source, Values, scatter};
 
 /// Buffers of use for any column.
 #[derive(Debug)]
@@ -365,34 +365,4 @@ impl<'a, R: Read + Seek, K: Kind> ColumnReader<'a, R, K> {
         }
         Ok(Part { decompressed: true, range: 0..length })
     }
-}
-
-/// Appends as many values as levels are 1, with `null` where they are 0. `take` appends so many values.
-fn scatter<O: Copy>(
-    present: &[u32],
-    null: O,
-    out: &mut Vec<O>,
-    on_null: &mut dyn FnMut(Range<usize>),
-    mut take: impl FnMut(usize, &mut Vec<O>) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    let from = out.len();
-    let count = present.iter().sum::<u32>() as usize;
-    take(count, out)?;
-    if count == present.len() {
-        return Ok(());
-    }
-    // Backwards, so that no value is overwritten before it was moved.
-    out.resize(from + present.len(), null);
-    let mut next = from + count;
-    for (row, &level) in present.iter().enumerate().rev() {
-        if level == 1 {
-            next -= 1;
-            out[from + row] = out[next];
-        } else {
-            out[from + row] = null;
-        }
-    }
-    let nulls = present.iter().enumerate().filter(|&(_, &level)| level == 0);
-    nulls.for_each(|(row, _)| on_null(from + row..from + row + 1));
-    Ok(())
 }

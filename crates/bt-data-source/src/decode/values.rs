@@ -1,5 +1,7 @@
 //! The values of a page, in each of the encodings.
 
+use std::ops::Range;
+
 use super::delta::Delta;
 use super::error::{Fault, corrupt, unsupported};
 use super::rle::{Block, Hybrid, Span, ends};
@@ -338,4 +340,34 @@ impl Kind for Flags {
         }
         Ok(())
     }
+}
+
+/// Appends as many values as levels are 1, with `null` where they are 0. `take` appends so many values.
+pub(super) fn scatter<O: Copy>(
+    present: &[u32],
+    null: O,
+    out: &mut Vec<O>,
+    on_null: &mut dyn FnMut(Range<usize>),
+    mut take: impl FnMut(usize, &mut Vec<O>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let from = out.len();
+    let count = present.iter().sum::<u32>() as usize;
+    take(count, out)?;
+    if count == present.len() {
+        return Ok(());
+    }
+    // Backwards, so that no value is overwritten before it was moved.
+    out.resize(from + present.len(), null);
+    let mut next = from + count;
+    for (row, &level) in present.iter().enumerate().rev() {
+        if level == 1 {
+            next -= 1;
+            out[from + row] = out[next];
+        } else {
+            out[from + row] = null;
+        }
+    }
+    let nulls = present.iter().enumerate().filter(|&(_, &level)| level == 0);
+    nulls.for_each(|(row, _)| on_null(from + row..from + row + 1));
+    Ok(())
 }
