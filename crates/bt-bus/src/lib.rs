@@ -66,6 +66,9 @@ mod deliveries;
 mod delivery;
 mod draft;
 mod drops;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod idle;
 mod journal;
 mod ledger;

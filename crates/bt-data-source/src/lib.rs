@@ -10,12 +10,15 @@
 //! remarks of a kind the first of a month are logged one by one, the rest as a count.
 //!
 //! It is deliberately not a general reader of Parquet: it knows the columns of candles and their types, and
-//! sorts and merges nothing. It knows no runtime; its futures and streams run on any executor.
+//! sorts and merges nothing. It knows no runtime but tokio, for what is live; its other futures and
+//! streams run on any executor.
 //!
-//! With the feature `live`, `WsCandleSource` takes candles from a venue as they happen, over the connections of a `Live`.
+//! With the feature `live`, `WsCandleSource` takes candles from a venue as they happen, over the connections of
+//! a `Live`.
 //!
 //! Features: `parquet` (default) for the sources on files; `write` for writing the layout; `synth` for a
-//! seeded generator of candles; `live` for WebSockets, which needs tokio. (`bare` opens the decoder to this project's benchmarks, and promises nothing.)
+//! seeded generator of candles; `live` for WebSockets, which needs tokio. (`bare` and `fuzz` open the decoder to
+//! this project's benchmarks and to fuzzers, and promise nothing.)
 //!
 //! ```
 //! use bt_core::{Candle, CandleSource, CandleSourceExt, Series, Timestamp, Trades};
@@ -52,6 +55,9 @@ mod cutter;
 mod decode;
 #[cfg(feature = "parquet")]
 mod files;
+#[cfg(any(feature = "fuzz", all(test, feature = "parquet")))]
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(any(feature = "parquet", feature = "synth"))]
 mod layout;
 #[cfg(feature = "parquet")]

@@ -18,7 +18,7 @@ pub(crate) use self::client::PoolUnits;
 pub(crate) use self::job::Reading;
 use self::job::{Finished, Id, Parcel, Work};
 use self::state::State;
-#[cfg(feature = "bare")]
+#[cfg(any(feature = "bare", feature = "fuzz", test))]
 pub(crate) use self::unit::SLICE_ROWS;
 use self::unit::Unit;
 use crate::files::BadFile;
