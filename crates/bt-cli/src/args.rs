@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bt_core::{Series, Timeframe, Timestamp};
-use bt_data_source::ColumnNames;
+use bt_data_source::{ColumnNames, ROW_LOGS};
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -218,7 +218,7 @@ pub(crate) struct InputArgs {
     #[arg(default_value_t = false, default_missing_value = "true")]
     pub(crate) strict: bool,
     /// Log so many bad rows of a kind and gaps one by one in a month of a series, and how many more there were
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = ROW_LOGS, value_parser = whole(0, u64::MAX))]
     pub(crate) row_logs: u64,
     /// Make a page without a checksum an error; those that are there are verified in any case
     #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, value_name = "BOOL")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bt_bus::FsyncPolicy;
 use bt_core::{Instrument, TimeRange, Timeframe};
-use bt_data_source::{ColumnNames, MissingPolicy, Synth, SynthConfig};
+use bt_data_source::{ColumnNames, MissingPolicy, ROW_LOGS, Synth, SynthConfig};
 use bt_feeder::{Align, Fill, OnSourceError};
 use bt_resample::PartialPolicy;
 use etcetera::BaseStrategy;
@@ -56,7 +56,7 @@ pub(crate) async fn demo(args: DemoArgs, ui: &Ui) -> Result<(), Failure> {
             missing: MissingPolicy::Error,
             columns: ColumnNames::default(),
             strict: false,
-            row_logs: 100,
+            row_logs: ROW_LOGS,
             require_checksums: false,
             align: Align::Outer,
             fill: Fill::default(),

@@ -97,6 +97,7 @@ pub use memory::{MemoryBuilder, MemorySource};
 pub use parquet_source::{ParquetBuilder, ParquetSource};
 #[cfg(feature = "parquet")]
 pub use pool::{PoolStats, ReadPool, ReadPoolBuilder};
+pub use row_source::ROW_LOGS;
 #[cfg(all(feature = "synth", feature = "write"))]
 pub use synth::SynthProgress;
 #[cfg(feature = "synth")]

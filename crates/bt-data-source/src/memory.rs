@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bt_core::{Candle, Columns, ConfigError, LogSink, Pacer, Series, SourceError, TimeRange, Yield};
+use bt_core::{Candle, Columns, ConfigError, Pacer, Series, SourceError, TimeRange};
 
 use crate::check::Rules;
 use crate::chunk::{Chunk, Unit, Units};
-use crate::row_source::{RowOptions, RowSource, impl_source};
+use crate::row_source::{RowOptions, RowSource, impl_source, row_settings};
 
 /// A source of candles that are in memory.
 ///
@@ -54,6 +54,7 @@ impl MemorySource {
 }
 
 impl_source!(MemorySource, rows);
+row_settings!(MemoryBuilder);
 
 /// Settings of a [`MemorySource`].
 #[derive(Debug)]
@@ -74,34 +75,9 @@ impl MemoryBuilder {
         self
     }
 
-    /// Makes any failed or dropped row an error (R7).
-    pub fn strict(mut self, strict: bool) -> Self {
-        self.options.strict = strict;
-        self
-    }
-
     /// Sets the largest number of rows in a batch. It changes neither candles nor logs.
     pub fn batch_rows(mut self, rows: usize) -> Self {
         self.options.batch_rows = rows;
-        self
-    }
-
-    /// Sets how many failed rows (of one reason), duplicates, rows out of order and gaps are logged one by one in a
-    /// calendar month; 100 of each unless set. The others are counted, and logged together at the end of the month.
-    pub fn row_logs(mut self, most: u64) -> Self {
-        self.options.row_logs = most;
-        self
-    }
-
-    /// Sets where logs go; nowhere unless set.
-    pub fn log(mut self, sink: impl LogSink + 'static) -> Self {
-        self.options.log(sink);
-        self
-    }
-
-    /// Sets how the stream gives its executor the thread back (R36).
-    pub fn with_yield(mut self, yielding: impl Yield + 'static) -> Self {
-        self.options.yielding(yielding);
         self
     }
 

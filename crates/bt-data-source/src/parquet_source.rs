@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bt_core::{ConfigError, LogSink, Series, SourceError, TimeRange, Yield};
+use bt_core::{ConfigError, Series, SourceError, TimeRange};
 
 use crate::files::{BadFile, Entry, FileInfo};
 use crate::limits::Terms;
 use crate::listing::{self, Listed, MissingPolicy};
 use crate::pool::{PoolUnits, ReadPool, Reading};
-use crate::row_source::{RowOptions, RowSource, impl_source};
+use crate::row_source::{RowOptions, RowSource, impl_source, row_settings};
 use crate::{ColumnNames, Limits};
 
 /// A source of the candles in Parquet files.
@@ -43,6 +43,7 @@ impl ParquetSource {
 }
 
 impl_source!(ParquetSource, rows);
+row_settings!(ParquetBuilder);
 
 /// Settings of a [`ParquetSource`].
 #[derive(Debug)]
@@ -124,12 +125,6 @@ impl ParquetBuilder {
         self
     }
 
-    /// Makes any failed or dropped row an error (R7).
-    pub fn strict(mut self, strict: bool) -> Self {
-        self.options.strict = strict;
-        self
-    }
-
     /// Sets the largest number of rows in a batch; 8,192 unless set, and no more than 65,536 are ever handed
     /// on at once. It changes neither candles nor logs.
     pub fn batch_rows(mut self, rows: usize) -> Self {
@@ -140,25 +135,6 @@ impl ParquetBuilder {
     /// Sets the pool to read with; a small one of its own unless set.
     pub fn pool(mut self, pool: &ReadPool) -> Self {
         self.pool = Some(pool.clone());
-        self
-    }
-
-    /// Sets how many failed rows (of one reason), duplicates, rows out of order and gaps are logged one by one in a
-    /// calendar month; 100 of each unless set. The others are counted, and logged together at the end of the month.
-    pub fn row_logs(mut self, most: u64) -> Self {
-        self.options.row_logs = most;
-        self
-    }
-
-    /// Sets where logs go; nowhere unless set.
-    pub fn log(mut self, sink: impl LogSink + 'static) -> Self {
-        self.options.log(sink);
-        self
-    }
-
-    /// Sets how the stream gives its executor the thread back (R36).
-    pub fn with_yield(mut self, yielding: impl Yield + 'static) -> Self {
-        self.options.yielding(yielding);
         self
     }
 

@@ -18,8 +18,9 @@ use crate::remark::Remark;
 /// Rows in a batch, unless set.
 const BATCH_ROWS: usize = 8192;
 
-/// Remarks on rows of one kind that are logged one by one in a month, unless set.
-const ROW_LOGS: u64 = 100;
+/// How many failed rows (of one reason), duplicates, rows out of order and gaps a source logs one by one in a calendar
+/// month, unless set.
+pub const ROW_LOGS: u64 = 100;
 
 /// What can be set of any source.
 #[derive(Debug)]
@@ -320,3 +321,37 @@ macro_rules! impl_source {
     };
 }
 pub(crate) use impl_source;
+
+/// The settings that the builder of every source has, in its field `options`: `row_settings!(MemoryBuilder)`.
+macro_rules! row_settings {
+    ($builder:ident) => {
+        impl $builder {
+            /// Makes any failed or dropped row an error (R7).
+            pub fn strict(mut self, strict: bool) -> Self {
+                self.options.strict = strict;
+                self
+            }
+
+            /// Sets how many failed rows (of one reason), duplicates, rows out of order and gaps are logged one by one
+            /// in a calendar month; [`ROW_LOGS`](crate::ROW_LOGS) of each unless set. The others are counted, and
+            /// logged together at the end of the month.
+            pub fn row_logs(mut self, most: u64) -> Self {
+                self.options.row_logs = most;
+                self
+            }
+
+            /// Sets where logs go; nowhere unless set.
+            pub fn log(mut self, sink: impl bt_core::LogSink + 'static) -> Self {
+                self.options.log(sink);
+                self
+            }
+
+            /// Sets how the stream gives its executor the thread back (R36).
+            pub fn with_yield(mut self, yielding: impl bt_core::Yield + 'static) -> Self {
+                self.options.yielding(yielding);
+                self
+            }
+        }
+    };
+}
+pub(crate) use row_settings;

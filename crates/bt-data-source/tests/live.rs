@@ -113,6 +113,8 @@ async fn serve(stream: TcpStream, acts: Vec<Act>) -> Option<WebSocketStream<TcpS
 #[derive(Debug, Default)]
 struct Archive {
     without: Range<i64>,
+    /// The row of this minute is off the grid.
+    odd: Option<i64>,
     asked: Mutex<Vec<(i64, i64)>>,
 }
 
@@ -120,7 +122,11 @@ impl Backfill for Archive {
     fn fetch(&self, _: &Series, range: Range<Timestamp>, limit: usize) -> Fetch {
         let minutes = range.start.as_nanos() / 60_000_000_000..range.end.as_nanos() / 60_000_000_000;
         self.asked.lock().unwrap().push((minutes.start, minutes.end));
-        let rows = minutes.filter(|minute| !self.without.contains(minute)).map(candle).take(limit).collect();
+        let moved = |minute| match candle(minute) {
+            row if self.odd == Some(minute) => Candle { start: row.start.saturating_add_nanos(1), ..row },
+            row => row,
+        };
+        let rows = minutes.filter(|minute| !self.without.contains(minute)).map(moved).take(limit).collect();
         Box::pin(async move { Ok(rows) })
     }
 }
@@ -200,6 +206,19 @@ async fn what_a_cut_lost_is_fetched_once_and_before_what_follows() {
 }
 
 #[tokio::test]
+async fn what_an_archive_has_is_checked_like_any_row() {
+    let url = venue(vec![closed("BTCUSDT", 3..5)]).await;
+    let archive = Arc::new(Archive { odd: Some(1), ..Archive::default() });
+    let mut live = Live::builder(url, [series("BTCUSDT")]).config(config()).build().unwrap();
+    let source = live.source(&series("BTCUSDT"), at(0)).unwrap().until(at(5)).backfill(archive);
+    let source = source.build().unwrap();
+    let stats = source.stats();
+    assert_eq!(minutes(source).await, [0, 2, 3, 4]);
+    let counted = stats.snapshot();
+    assert_eq!((counted.failed, counted.emitted, counted.missing_bars), (1, 4, 1));
+}
+
+#[tokio::test]
 async fn without_an_archive_what_is_lost_is_a_gap() {
     let mut first = closed("BTCUSDT", 0..2);
     first.push(Act::Cut);
@@ -215,12 +234,15 @@ async fn without_an_archive_what_is_lost_is_a_gap() {
 #[tokio::test]
 async fn rows_that_are_doubled_or_overtaken_or_make_no_sense_have_their_fates() {
     let send = |minute| Act::Send(kline("BTCUSDT", minute, 5, true));
+    let long = format!("\"o\":\"{}", "x".repeat(5_000));
+    let nonsense = kline("BTCUSDT", 1, 5, true).to_string().replace("\"o\":\"", &long);
+    let nonsense = Message::text(nonsense);
     let acts = vec![
         send(0),
         send(0),
         send(2),
         send(1), // within grace
-        Act::Send(Message::text("{\"stream\":")),
+        Act::Send(nonsense),
         Act::Send(kline("DOGEUSDT", 3, 5, true)),
         Act::Send(kline("BTCUSDT", 4, 5_000, true)),
         send(3), // within grace
@@ -238,7 +260,8 @@ async fn rows_that_are_doubled_or_overtaken_or_make_no_sense_have_their_fates() 
     assert_eq!((counted.emitted, counted.dropped_duplicate, counted.gaps), (6, 1, 0));
     let [connection] = &live.stats()[..] else { panic!("one connection") };
     assert_eq!((connection.malformed, connection.foreign), (1, 1));
-    assert!(events(&log.logs()).contains(&"SOURCE_MESSAGE_MALFORMED"));
+    let told = log.logs().into_iter().find(|event| event.event == "SOURCE_MESSAGE_MALFORMED").unwrap();
+    assert!(told.message.contains("`o` is") && told.message.len() < 400, "{told:?}");
 }
 
 #[tokio::test]
@@ -333,6 +356,11 @@ async fn settings_that_cannot_be_are_errors() {
     assert!(error.contains("http://127.0.0.1:1") && error.contains("ws://"), "{error}");
     let error = build("ws://127.0.0.1:1", LiveConfig::default().with_capacity(0)).unwrap_err().to_string();
     assert!(error.contains("capacity"), "{error}");
+    let twice = [series("BTCUSDT"), series("ETHUSDT"), series("btcusdt")];
+    let error = Live::builder("ws://127.0.0.1:1", twice).build().unwrap_err().to_string();
+    assert!(error.contains("btcusdt@1m") && error.contains("once"), "{error}");
+    let error = Live::builder("ws://127.0.0.1:1", []).build().unwrap_err().to_string();
+    assert!(error.contains("no series"), "{error}");
     let live = Live::builder("ws://127.0.0.1:1", [series("BTCUSDT")]).tls_ca("/nonexistent.pem").build();
     assert!(live.unwrap_err().to_string().contains("/nonexistent.pem"));
 }

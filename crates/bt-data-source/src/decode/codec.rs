@@ -39,9 +39,7 @@ impl Codec {
             "codec {name} is not supported, expected none, snappy, gzip, lz4 or zstd"
         )))
     }
-}
 
-impl Codec {
     /// More than what one compressed byte can become: keeps a small page from claiming a large buffer.
     pub(super) fn most_from_a_byte(self) -> usize {
         match self {

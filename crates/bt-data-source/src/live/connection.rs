@@ -66,6 +66,9 @@ enum Over {
     Refused(String),
 }
 
+/// Characters of what is said of a malformed message.
+const LONGEST: usize = 200;
+
 /// Malformed messages that are told of one by one, on one connection.
 const TOLD: u64 = 20;
 
@@ -181,7 +184,9 @@ impl Connection {
         self.hub.enter(self.number, ConnectionState::Live, "messages arrive");
     }
 
+    /// A message makes no sense. What is said of it may hold as much of it as the venue likes to send.
     fn malformed(&self, reason: &str) {
+        let reason: String = reason.chars().take(LONGEST).collect();
         let mut told = None;
         self.hub.count(self.number, |stats| {
             stats.malformed += 1;
@@ -189,7 +194,7 @@ impl Connection {
         });
         self.hub.lost(self.number);
         if let Some(at) = told {
-            self.hub.say(remarks::malformed(self.number, at, reason));
+            self.hub.say(remarks::malformed(self.number, at, &reason));
         }
     }
 

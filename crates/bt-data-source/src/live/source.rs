@@ -1,11 +1,11 @@
 //! Live sources, and the connections that they share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bt_core::{ConfigError, LogSink, Series, TimeRange, Timestamp, Yield};
+use bt_core::{ConfigError, Series, TimeRange, Timestamp};
 use rand_pcg::Pcg64;
 use tokio::runtime::Handle;
 use tokio_tungstenite::Connector;
@@ -20,7 +20,7 @@ use super::tape::Tape;
 use super::tls;
 use super::units::{Course, LiveUnits};
 use crate::check::Rules;
-use crate::row_source::{RowOptions, RowSource, impl_source};
+use crate::row_source::{RowOptions, RowSource, impl_source, row_settings};
 
 /// Why there are no live candles.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +142,7 @@ impl LiveBuilder {
             let expected = "a URL that begins with `ws://` or `wss://`";
             return Err(ConfigError::Invalid { option: "url", value: url, expected }.into());
         }
+        check(&series)?;
         let runtime = Handle::try_current().map_err(|_| LiveError::NoRuntime)?;
         let connector = Connector::Rustls(tls::client(tls_ca.as_deref())?);
         let config = Arc::new(config);
@@ -179,6 +180,18 @@ impl LiveBuilder {
     }
 }
 
+/// There is something to listen to, and no two series have one stream.
+fn check(series: &[Series]) -> Result<(), ConfigError> {
+    if series.is_empty() {
+        return Err(ConfigError::Missing { what: "series" });
+    }
+    let mut names = BTreeSet::new();
+    match series.iter().find(|series| !names.insert(listed(series, 0).0)) {
+        Some(twice) => Err(ConfigError::DuplicateSeries { series: twice.clone() }),
+        None => Ok(()),
+    }
+}
+
 /// What a venue calls a series.
 fn listed(series: &Series, lane: usize) -> (String, Listed) {
     let symbol = series.instrument().symbol().to_owned();
@@ -212,6 +225,7 @@ pub struct WsCandleSource {
 }
 
 impl_source!(WsCandleSource, rows);
+row_settings!(WsBuilder);
 
 /// Settings of a [`WsCandleSource`].
 #[derive(Debug)]
@@ -237,24 +251,6 @@ impl WsBuilder {
     /// Sets where rows are fetched from that may have been lost, and those that were before the beginning.
     pub fn backfill(mut self, backfill: Arc<dyn Backfill>) -> Self {
         self.backfill = Some(backfill);
-        self
-    }
-
-    /// Makes any failed or dropped row an error (R7).
-    pub fn strict(mut self, strict: bool) -> Self {
-        self.options.strict = strict;
-        self
-    }
-
-    /// Sets where logs go; nowhere unless set.
-    pub fn log(mut self, sink: impl LogSink + 'static) -> Self {
-        self.options.log(sink);
-        self
-    }
-
-    /// Sets how the stream gives its executor the thread back (R36).
-    pub fn with_yield(mut self, yielding: impl Yield + 'static) -> Self {
-        self.options.yielding(yielding);
         self
     }
 

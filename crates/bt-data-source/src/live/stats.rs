@@ -17,7 +17,7 @@ pub enum ConnectionState {
     Reconnecting,
     /// Has been silent, or away, for so long that its series follow the time of others.
     Stale,
-    /// Is wanted no more, or refused.
+    /// Was refused, and tries no more.
     Ended,
 }
 

@@ -97,7 +97,10 @@ impl LiveUnits {
                 self.say(Some(remarks::filled(&range, rows.len())));
                 // Some of them may have come by themselves by now, which is no news.
                 for row in rows.into_iter().filter(|row| range.contains(&row.start)) {
-                    self.tape.arrive(row);
+                    if self.tape.arrive(row) == Arrival::Odd {
+                        let unit = self.rows(vec![row]);
+                        self.course.ready.push_back(unit);
+                    }
                 }
                 self.tape.fetched(until);
             }

@@ -119,8 +119,8 @@ impl Nulls {
         match self {
             Nulls::None => false,
             Nulls::All => column > 0,
-            Nulls::Some => (7 * row + 3 * column) % 5 == 0,
-            Nulls::Runs => (row / 17 + column) % 3 == 0,
+            Nulls::Some => (7 * row + 3 * column).is_multiple_of(5),
+            Nulls::Runs => (row / 17 + column).is_multiple_of(3),
         }
     }
 }
