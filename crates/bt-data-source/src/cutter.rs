@@ -67,6 +67,11 @@ impl Cutter {
         }
     }
 
+    /// Goes on behind the rows that were counted before: later rows are gaps, duplicates or out of order to them.
+    pub(crate) fn after(self, stats: SourceStats) -> Self {
+        Cutter { stats, ..self }
+    }
+
     pub(crate) fn series(&self) -> &Series {
         &self.series
     }

@@ -87,10 +87,12 @@ pub use compression::Compression;
 pub use limits::Limits;
 #[cfg(feature = "parquet")]
 pub use listing::MissingPolicy;
+#[cfg(all(feature = "live", feature = "parquet"))]
+pub use live::ParquetBackfill;
 #[cfg(feature = "live")]
 pub use live::{
-    Backfill, BackfillError, ConnectionState, ConnectionStats, Fetch, Live, LiveBuilder, LiveConfig,
-    LiveError, Overflow, WsBuilder, WsCandleSource,
+    Backfill, BackfillError, ConnectionState, ConnectionStats, Fetch, Handover, Live, LiveBuilder,
+    LiveConfig, LiveError, Overflow, RestBackfill, RestConfig, WsBuilder, WsCandleSource,
 };
 pub use memory::{MemoryBuilder, MemorySource};
 #[cfg(feature = "parquet")]

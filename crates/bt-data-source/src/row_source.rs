@@ -32,6 +32,8 @@ pub(crate) struct RowOptions {
     pub(crate) row_logs: u64,
     pub(crate) outbox: Outbox,
     pub(crate) pacer: Pacer,
+    /// Counters to go on from: those of the rows before.
+    pub(crate) stats: StatsHandle,
 }
 
 impl RowOptions {
@@ -44,6 +46,7 @@ impl RowOptions {
             row_logs: ROW_LOGS,
             outbox: Outbox::discard(),
             pacer: Pacer::default(),
+            stats: StatsHandle::new(),
         }
     }
 
@@ -113,13 +116,13 @@ enum State {
 
 impl<U: Units> RowSource<U> {
     pub(crate) fn new(units: U, options: RowOptions) -> Self {
-        let RowOptions { series, range, strict, batch_rows, row_logs, outbox, pacer } = options;
+        let RowOptions { series, range, strict, batch_rows, row_logs, outbox, pacer, stats } = options;
         RowSource {
             units: Some(units),
-            cutter: Cutter::new(series, strict, batch_rows, row_logs),
+            cutter: Cutter::new(series, strict, batch_rows, row_logs).after(stats.snapshot()),
             outbox,
             pacer,
-            stats: StatsHandle::new(),
+            stats,
             end: range.map(TimeRange::to),
             state: State::Pulling,
         }

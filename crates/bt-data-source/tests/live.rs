@@ -3,154 +3,21 @@
 #![cfg(feature = "live")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::ops::Range;
-use std::sync::{Arc, Mutex};
+mod venue;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use bt_core::{Candle, CandleSource, LogEvent, Series, Timestamp, Trades};
-use bt_data_source::{
-    Backfill, ConnectionState, Fetch, Live, LiveConfig, LiveError, Overflow, WsCandleSource,
-};
+use bt_core::CandleSource;
+use bt_data_source::{ConnectionState, Live, LiveConfig, LiveError, Overflow};
 use bt_testkit::Recorder;
 use futures::{SinkExt, StreamExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::{WebSocketStream, accept_async, accept_hdr_async};
 
-const MINUTE: i64 = 60_000;
-
-fn at(minute: i64) -> Timestamp {
-    Timestamp::from_millis(minute * MINUTE).unwrap()
-}
-
-fn series(symbol: &str) -> Series {
-    format!("binance.spot:{symbol}@1m").parse().unwrap()
-}
-
-/// The one candle that a minute can have, so that a row shows by itself whether it is right.
-fn candle(minute: i64) -> Candle {
-    Candle {
-        start: at(minute),
-        open: minute as f64,
-        high: minute as f64 + 0.5,
-        low: minute as f64 - 0.25,
-        close: minute as f64 + 0.125,
-        volume: 10.0,
-        trades: Trades::from(3),
-        partial: false,
-    }
-}
-
-/// A kline as the venue sends it, `late` milliseconds after its minute.
-fn kline(symbol: &str, minute: i64, late: i64, closed: bool) -> Message {
-    let (start, lower) = (minute * MINUTE, symbol.to_lowercase());
-    let Candle { open, high, low, close, .. } = candle(minute);
-    let text = format!(
-        r#"{{"stream":"{lower}@kline_1m","data":{{"e":"kline","E":{},"s":"{symbol}","k":{{"t":{start},"T":{},
-        "s":"{symbol}","i":"1m","o":"{open}","c":"{close}","h":"{high}","l":"{low}","v":"10.00","n":3,"x":{closed}}}}}}}"#,
-        start + MINUTE + late,
-        start + MINUTE - 1,
-    );
-    Message::text(text)
-}
-
-/// What the venue does on one connection after the other; behind the last it is silent.
-type Script = Vec<Vec<Act>>;
-
-enum Act {
-    Send(Message),
-    Cut,
-    Refuse,
-    Wait(Arc<Notify>),
-}
-
-fn closed(symbol: &str, minutes: Range<i64>) -> Vec<Act> {
-    minutes.map(|minute| Act::Send(kline(symbol, minute, 5, true))).collect()
-}
-
-/// A venue on loopback.
-async fn venue(script: Script) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let mut kept = Vec::new();
-        for acts in script {
-            let (stream, _) = listener.accept().await.unwrap();
-            kept.extend(serve(stream, acts).await);
-        }
-        std::future::pending::<()>().await;
-    });
-    format!("ws://{address}")
-}
-
-#[expect(clippy::result_large_err, reason = "the signature is the handshake's")]
-fn refuse(_: &Request, _: Response) -> Result<Response, ErrorResponse> {
-    let mut answer = ErrorResponse::new(Some("no such stream".to_owned()));
-    *answer.status_mut() = 400u16.try_into().unwrap();
-    Err(answer)
-}
-
-async fn serve(stream: TcpStream, acts: Vec<Act>) -> Option<WebSocketStream<TcpStream>> {
-    if matches!(acts.first(), Some(Act::Refuse)) {
-        assert!(accept_hdr_async(stream, refuse).await.is_err());
-        return None;
-    }
-    let mut socket = accept_async(stream).await.unwrap();
-    for act in acts {
-        match act {
-            Act::Send(message) => socket.send(message).await.unwrap(),
-            Act::Cut => return None,
-            Act::Wait(until) => until.notified().await,
-            Act::Refuse => panic!("only at the beginning"),
-        }
-    }
-    Some(socket)
-}
-
-/// An archive of all minutes but some, which notes what it is asked for.
-#[derive(Debug, Default)]
-struct Archive {
-    without: Range<i64>,
-    /// The row of this minute is off the grid.
-    odd: Option<i64>,
-    asked: Mutex<Vec<(i64, i64)>>,
-}
-
-impl Backfill for Archive {
-    fn fetch(&self, _: &Series, range: Range<Timestamp>, limit: usize) -> Fetch {
-        let minutes = range.start.as_nanos() / 60_000_000_000..range.end.as_nanos() / 60_000_000_000;
-        self.asked.lock().unwrap().push((minutes.start, minutes.end));
-        let moved = |minute| match candle(minute) {
-            row if self.odd == Some(minute) => Candle { start: row.start.saturating_add_nanos(1), ..row },
-            row => row,
-        };
-        let rows = minutes.filter(|minute| !self.without.contains(minute)).map(moved).take(limit).collect();
-        Box::pin(async move { Ok(rows) })
-    }
-}
-
-fn config() -> LiveConfig {
-    LiveConfig::default().with_backoff(Duration::from_millis(1)).with_seed(Some(1))
-}
-
-/// All starts, in minutes, that a source yields; each row must be the one candle of its minute.
-async fn minutes(mut source: WsCandleSource) -> Vec<i64> {
-    let mut minutes = Vec::new();
-    while let Some(batch) = source.next().await {
-        for row in batch.unwrap().iter() {
-            let minute = row.start.as_nanos() / 60_000_000_000;
-            assert_eq!(row, candle(minute));
-            minutes.push(minute);
-        }
-    }
-    minutes
-}
-
-fn events(log: &[LogEvent]) -> Vec<&'static str> {
-    log.iter().map(|event| event.event).filter(|event| *event != "SOURCE_CONNECTION_STATE").collect()
-}
+use venue::{Act, Archive, at, closed, config, events, kline, minutes, series, venue};
 
 #[tokio::test]
 async fn candles_of_many_series_come_over_one_connection() {

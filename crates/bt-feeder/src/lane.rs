@@ -42,8 +42,9 @@ pub(crate) struct Lane {
     /// Slots filled since that bar.
     fills: u64,
     stale: bool,
-    /// Whether the absence of bars since the last one has been told.
+    /// Whether the absence of bars since the last one has been told, and that the source is cut off.
     pub(crate) absence_told: bool,
+    pub(crate) stale_told: bool,
 }
 
 impl Lane {
@@ -62,11 +63,17 @@ impl Lane {
             fills: 0,
             stale: false,
             absence_told: false,
+            stale_told: false,
         }
     }
 
     pub(crate) fn head(&self) -> Head {
         self.head
+    }
+
+    /// Whether the source is cut off, as far as it says.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stale
     }
 
     pub(crate) fn has_started(&self) -> bool {
@@ -115,7 +122,7 @@ impl Lane {
         self.row += bars;
         self.last_close = Some(last_close);
         self.fills = 0;
-        self.absence_told = false;
+        (self.absence_told, self.stale_told) = (false, false);
         if self.row < self.sound {
             // Where one bar ends the next begins.
             self.head = Head::Bar(self.frontier);

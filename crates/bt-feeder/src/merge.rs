@@ -211,6 +211,10 @@ impl Merge {
                     state.absence_told = true;
                     remarks.say(|| remarks::absent(series, self.at, state.has_started()));
                 }
+                if state.is_due(self.at) && state.is_stale() && !state.stale_told {
+                    state.stale_told = true;
+                    remarks.say(|| remarks::stale(series, self.at));
+                }
                 if wanted {
                     let slot = state.absent(self.at, self.fill);
                     self.counts.filled[lane] += u64::from(matches!(slot, Slot::Filled { .. }));

@@ -47,6 +47,13 @@ pub(crate) fn absent(series: &Series, t: Timestamp, has_started: bool) -> LogEve
         .with("reason", reason)
 }
 
+/// A series has no bar at a close where it is due, for its source is cut off: the first time since its last bar.
+pub(crate) fn stale(series: &Series, t: Timestamp) -> LogEvent {
+    LogEvent::new(Level::Warn, COMPONENT, "FEED_SERIES_STALE", "source is cut off, others tell the time")
+        .with_series(series)
+        .with_sim_time(t)
+}
+
 /// A source has come to its end.
 pub(crate) fn exhausted(series: &Series, has_started: bool) -> LogEvent {
     let event = if has_started {

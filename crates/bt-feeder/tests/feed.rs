@@ -132,8 +132,12 @@ fn r22_a_source_that_is_cut_off_is_stale() {
     let stale = Step::Batch(CandleBatch::tick(at(3)).with_stale(true));
     let busy = source("a.s:A@1m", vec![rows(&[0, 1, 2, 3])]);
     let cut = source("a.s:B@1m", vec![rows(&[0]), tick(2), stale, rows(&[3])]);
-    let feed = BarFeed::builder().subscribe(busy).subscribe(cut).build().unwrap();
+    let recorder = Recorder::new();
+    let feed = BarFeed::builder().subscribe(busy).subscribe(cut).log(recorder.sink()).build().unwrap();
     assert_eq!(all(feed), ["1: 0 0", "2: 1 quiet", "3: 2 stale", "4: 3 3"]);
+    let told = events(&recorder);
+    assert_eq!(told[3..5], ["FEED_MISSING_SYMBOL", "FEED_SERIES_STALE"]);
+    assert!(!told[5..].contains(&"FEED_SERIES_STALE"), "{told:?}");
 }
 
 #[test]

@@ -22,6 +22,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "pin-project-lite",
             "rand_core",
             "rand_pcg",
+            "reqwest",
             "rustls",
             "serde",
             "serde_json",

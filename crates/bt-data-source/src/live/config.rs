@@ -72,6 +72,7 @@ impl Default for LiveConfig {
     }
 }
 
+/// Setters of fields.
 macro_rules! with {
     ($($(#[$doc:meta])* $with:ident: $field:ident: $type:ty;)*) => { $(
         $(#[$doc])*
@@ -82,6 +83,7 @@ macro_rules! with {
         }
     )* };
 }
+pub(super) use with;
 
 impl LiveConfig {
     with! {

@@ -167,10 +167,13 @@ impl Connection {
                 if symbol != listed.symbol || interval != listed.timeframe {
                     return self.malformed(&format!("stream {stream} with a kline of {symbol}@{interval}"));
                 }
+                // An instant that its kline does not vouch for would move time for good: an open kline has not
+                // ended yet, and what closed at one instant comes before what closes later.
+                let end = interval.end_of(candle.start).unwrap_or(Timestamp::MAX);
                 let lane = listed.lane;
-                self.arrived(at, closed.then_some((lane, candle)), heard);
+                self.arrived(at.min(end), closed.then_some((lane, candle)), heard);
             }
-            Ok(Message::Other { at: Some(at) }) => self.arrived(at, None, heard),
+            Ok(Message::Other) => self.hub.count(self.number, |stats| stats.foreign += 1),
             Ok(Message::Answer { refused: Some(reason), .. }) => self.malformed(&reason),
             Ok(_) => {}
             Err(error) => self.malformed(&error.to_string()),

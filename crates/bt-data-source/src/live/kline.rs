@@ -20,8 +20,8 @@ pub(crate) enum Message<'a> {
     },
     /// The answer to a request: done, or refused and why.
     Answer { id: Option<u64>, refused: Option<String> },
-    /// Something else of a stream that is none of ours; its time, if it says one.
-    Other { at: Option<Timestamp> },
+    /// An event of another kind.
+    Other,
 }
 
 /// Why a message is none.
@@ -98,39 +98,46 @@ pub(crate) fn parse(text: &str) -> Result<Message<'_>, Malformed> {
         });
         return Ok(Message::Answer { id, refused });
     };
-    let time = |name: &str, millis: i64| {
-        Timestamp::from_millis(millis).map_err(|error| malformed(format!("`{name}`: {error}")))
-    };
-    let at = data.at.map(|millis| time("E", millis)).transpose()?;
     if data.e != "kline" {
-        return Ok(Message::Other { at });
+        return Ok(Message::Other);
     }
+    let at = data.at.map(Timestamp::from_millis).transpose();
+    let at = at.map_err(|error| malformed(format!("`E`: {error}")))?;
     let missing = |name: &str| malformed(format!("a kline without `{name}`"));
     let Kline { t, i, o, h, l, c, v, n, x } = data.k.ok_or_else(|| missing("k"))?;
-    let number = |name: &str, text: &str| {
-        text.parse::<f64>().map_err(|_| malformed(format!("`{name}` is {text:?}, expected a decimal")))
-    };
-    let trades = match n {
-        None => Trades::UNKNOWN,
-        Some(n) => (u64::try_from(n).ok().and_then(Trades::new))
-            .ok_or_else(|| malformed(format!("`n` is {n}, expected a count")))?,
-    };
     Ok(Message::Kline {
         stream: envelope.stream.ok_or_else(|| missing("stream"))?,
         at: at.ok_or_else(|| missing("E"))?,
         symbol: data.s.ok_or_else(|| missing("s"))?,
         interval: i.parse().map_err(|error| malformed(format!("`i`: {error}")))?,
-        candle: Candle {
-            start: time("t", t)?,
-            open: number("o", &o)?,
-            high: number("h", &h)?,
-            low: number("l", &l)?,
-            close: number("c", &c)?,
-            volume: number("v", &v)?,
-            trades,
-            partial: false,
-        },
+        candle: candle(t, [&o, &h, &l, &c, &v], n).map_err(malformed)?,
         closed: x,
+    })
+}
+
+/// The candle of a kline that starts at `t`, in milliseconds; `ohlcv` are its decimal texts, `n` its trades.
+///
+/// # Errors
+/// What is wrong with which field, in words.
+pub(crate) fn candle(t: i64, ohlcv: [&str; 5], n: Option<i64>) -> Result<Candle, String> {
+    let number = |name: &str, text: &str| {
+        text.parse::<f64>().map_err(|_| format!("`{name}` is {text:?}, expected a decimal"))
+    };
+    let trades = match n {
+        None => Trades::UNKNOWN,
+        Some(n) => (u64::try_from(n).ok().and_then(Trades::new))
+            .ok_or_else(|| format!("`n` is {n}, expected a count"))?,
+    };
+    let [open, high, low, close, volume] = ohlcv;
+    Ok(Candle {
+        start: Timestamp::from_millis(t).map_err(|error| format!("`t`: {error}"))?,
+        open: number("o", open)?,
+        high: number("h", high)?,
+        low: number("l", low)?,
+        close: number("c", close)?,
+        volume: number("v", volume)?,
+        trades,
+        partial: false,
     })
 }
 
@@ -186,8 +193,7 @@ mod tests {
             parse(r#"{"result":null,"id":1}"#).unwrap(),
             Message::Answer { id: Some(1), refused: None }
         );
-        let other = parse(r#"{"stream":"x","data":{"e":"trade","E":5}}"#).unwrap();
-        assert_eq!(other, Message::Other { at: Some(Timestamp::from_nanos(5_000_000)) });
+        assert_eq!(parse(r#"{"stream":"x","data":{"e":"trade","E":5}}"#).unwrap(), Message::Other);
     }
 
     proptest! {

@@ -4,9 +4,14 @@ mod backfill;
 mod backoff;
 mod config;
 mod connection;
+#[cfg(feature = "parquet")]
+mod files;
+mod handover;
 mod hub;
 mod kline;
+mod rate;
 mod remarks;
+mod rest;
 mod source;
 mod stats;
 mod tape;
@@ -15,5 +20,9 @@ mod units;
 
 pub use backfill::{Backfill, BackfillError, Fetch};
 pub use config::{LiveConfig, Overflow};
+#[cfg(feature = "parquet")]
+pub use files::ParquetBackfill;
+pub use handover::Handover;
+pub use rest::{RestBackfill, RestConfig};
 pub use source::{Live, LiveBuilder, LiveError, WsBuilder, WsCandleSource};
 pub use stats::{ConnectionState, ConnectionStats};

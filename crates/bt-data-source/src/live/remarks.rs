@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use bt_core::{Level, LogEvent, Timestamp};
+use bt_core::{Level, LogEvent, Series, Timestamp};
 
 use super::stats::ConnectionState;
 
@@ -37,28 +37,31 @@ pub(crate) fn malformed(connection: usize, at: Option<Timestamp>, reason: &str) 
 }
 
 /// A series is up to date.
-pub(crate) fn live(next: Timestamp) -> LogEvent {
+pub(crate) fn live(series: &Series, next: Timestamp) -> LogEvent {
     let message = format!("is live from {next} on");
-    LogEvent::new(Level::Info, COMPONENT, "SOURCE_LIVE", message).with_sim_time(next)
+    LogEvent::new(Level::Info, COMPONENT, "SOURCE_LIVE", message).with_series(series).with_sim_time(next)
 }
 
 /// A full queue lost rows.
-pub(crate) fn dropped(count: u64) -> LogEvent {
+pub(crate) fn dropped(series: &Series, count: u64) -> LogEvent {
     let message = format!("{count} rows dropped: they were not taken in time");
-    LogEvent::new(Level::Warn, COMPONENT, "SOURCE_LIVE_DROPPED", message).with("count", count)
+    LogEvent::new(Level::Warn, COMPONENT, "SOURCE_LIVE_DROPPED", message)
+        .with_series(series)
+        .with("count", count)
 }
 
 /// Rows were fetched.
-pub(crate) fn filled(range: &Range<Timestamp>, rows: usize) -> LogEvent {
+pub(crate) fn filled(series: &Series, range: &Range<Timestamp>, rows: usize) -> LogEvent {
     let message = format!("{rows} rows fetched from {} to {}", range.start, range.end);
-    let event = LogEvent::new(Level::Info, COMPONENT, "SOURCE_BACKFILLED", message).with("rows", rows);
-    event.with("from", range.start).with("to", range.end)
+    let event = LogEvent::new(Level::Info, COMPONENT, "SOURCE_BACKFILLED", message).with_series(series);
+    event.with("rows", rows).with("from", range.start).with("to", range.end)
 }
 
 /// Rows could not be fetched.
-pub(crate) fn unfilled(range: &Range<Timestamp>, reason: &str) -> LogEvent {
+pub(crate) fn unfilled(series: &Series, range: &Range<Timestamp>, reason: &str) -> LogEvent {
     let message = format!("rows from {} to {} could not be fetched: {reason}", range.start, range.end);
     LogEvent::new(Level::Warn, COMPONENT, "SOURCE_BACKFILL_FAILED", message)
+        .with_series(series)
         .with("from", range.start)
         .with("to", range.end)
         .with("reason", reason.to_owned())

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bt_core::{ConfigError, Series, TimeRange, Timestamp};
+use bt_core::{ConfigError, Series, StatsHandle, TimeRange, Timestamp};
 use rand_pcg::Pcg64;
 use tokio::runtime::Handle;
 use tokio_tungstenite::Connector;
@@ -200,7 +200,7 @@ fn listed(series: &Series, lane: usize) -> (String, Listed) {
 }
 
 /// A number that differs from run to run.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0)
 }
@@ -236,7 +236,7 @@ pub struct WsBuilder {
     config: Arc<LiveConfig>,
     lane: usize,
     from: Timestamp,
-    until: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
     backfill: Option<Arc<dyn Backfill>>,
     options: RowOptions,
 }
@@ -259,8 +259,8 @@ impl WsBuilder {
     /// # Errors
     /// [`ConfigError::Time`] if it ends before it begins.
     pub fn build(self) -> Result<WsCandleSource, ConfigError> {
-        let WsBuilder { hub, tasks, config, lane, from, until, backfill, mut options } = self;
-        let range = TimeRange::new(from, until.unwrap_or(Timestamp::MAX))?;
+        let range = self.range()?;
+        let WsBuilder { hub, tasks, config, lane, until, backfill, mut options, .. } = self;
         options.range = until.is_some().then_some(range);
         let timeframe = options.series.timeframe();
         let grace = i64::try_from(config.grace.as_nanos()).unwrap_or(i64::MAX);
@@ -276,5 +276,23 @@ impl WsBuilder {
             course: Course::default(),
         };
         Ok(WsCandleSource { rows: RowSource::new(units, options) })
+    }
+
+    pub(super) fn series(&self) -> &Series {
+        &self.options.series
+    }
+
+    /// The source of what follows the rows that `stats` counts, and counts on; none if nothing can follow.
+    pub(super) fn after(mut self, stats: &StatsHandle) -> Option<WsCandleSource> {
+        let last = stats.snapshot().last_start;
+        let next = last.map(|last| last.saturating_add_nanos(self.options.series.timeframe().as_nanos()));
+        self.from = self.from.max(next.unwrap_or(self.from));
+        self.options.stats = stats.clone();
+        self.build().ok()
+    }
+
+    /// Where its candles start.
+    pub(super) fn range(&self) -> Result<TimeRange, ConfigError> {
+        Ok(TimeRange::new(self.from, self.until.unwrap_or(Timestamp::MAX))?)
     }
 }

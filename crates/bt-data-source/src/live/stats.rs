@@ -52,10 +52,10 @@ pub struct ConnectionStats {
     pub messages: u64,
     /// Those that made no sense, or were too long.
     pub malformed: u64,
-    /// Those of series that nobody asked for.
+    /// Those of series, or of kinds, that nobody asked for.
     pub foreign: u64,
     /// Candles that a full queue lost.
     pub dropped: u64,
-    /// The latest instant that the venue put on a message.
+    /// The latest instant that the venue put on a message, no later than the end of the kline in it.
     pub event_time: Option<Timestamp>,
 }

@@ -90,6 +90,11 @@ impl Tape {
         self.suspect = self.suspect.max(until);
     }
 
+    /// Whether all that may have been lost was fetched, or passed over.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.next.max(self.cleared) >= self.timeframe.floor(self.suspect).unwrap_or(Timestamp::MIN)
+    }
+
     /// A row has arrived.
     pub(crate) fn arrive(&mut self, candle: Candle) -> Arrival {
         let start = candle.start;

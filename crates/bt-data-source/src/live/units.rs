@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bt_core::{Candle, Columns, Series, SourceError, Timestamp};
+use bt_core::{Candle, Columns, LogEvent, Series, SourceError, Timestamp, error_chain};
 
 use super::backfill::{Backfill, BackfillError, Fetch};
 use super::connection::Tasks;
@@ -43,6 +43,8 @@ pub(crate) struct Course {
     time: Option<Timestamp>,
     stale: bool,
     told_stale: bool,
+    /// The archive failed while the connection was silent, and is asked no more before it speaks.
+    unanswered: bool,
     is_live: bool,
     rows: u64,
 }
@@ -55,16 +57,25 @@ impl LiveUnits {
             let error = LiveError::Refused { series: self.series.clone(), reason };
             return Err(SourceError::Other(Box::new(error)));
         }
-        self.say(remark);
-        self.say((lost > 0).then(|| remarks::dropped(lost)));
-        self.tape.suspect(suspect);
+        self.course.ready.extend(remark.map(|event| Unit::Said(Box::new(event))));
+        if lost > 0 {
+            self.say(remarks::dropped(&self.series, lost));
+        }
+        // While it is cut off, a series can only learn from the archive what happens.
+        self.course.unanswered &= stale;
+        let asks = stale && self.backfill.is_some() && !self.course.unanswered;
+        self.tape.suspect(time.filter(|_| asks).unwrap_or(suspect).max(suspect));
         candles.into_iter().for_each(|candle| self.arrive(candle));
         (self.course.time, self.course.stale) = (time, stale);
+        if time.is_some() && !self.course.is_live && self.tape.is_caught_up() {
+            self.course.is_live = true;
+            self.say(remarks::live(&self.series, self.tape.next()));
+        }
         Ok(())
     }
 
-    fn say(&mut self, event: Option<bt_core::LogEvent>) {
-        self.course.ready.extend(event.map(|event| Unit::Said(Box::new(event))));
+    fn say(&mut self, event: LogEvent) {
+        self.course.ready.push_back(Unit::Said(Box::new(event)));
     }
 
     fn arrive(&mut self, candle: Candle) {
@@ -94,7 +105,7 @@ impl LiveUnits {
                     Some(last) if rows.len() >= self.page => Timestamp::from_nanos(last.start.as_nanos() + 1),
                     _ => range.end,
                 };
-                self.say(Some(remarks::filled(&range, rows.len())));
+                self.say(remarks::filled(&self.series, &range, rows.len()));
                 // Some of them may have come by themselves by now, which is no news.
                 for row in rows.into_iter().filter(|row| range.contains(&row.start)) {
                     if self.tape.arrive(row) == Arrival::Odd {
@@ -105,8 +116,8 @@ impl LiveUnits {
                 self.tape.fetched(until);
             }
             Err(error) => {
-                self.say(Some(remarks::unfilled(&range, &chain(&error))));
-                self.tape.fetched(range.end);
+                self.course.unanswered = true;
+                self.give_up(&range, &error_chain(&error));
             }
         }
     }
@@ -118,17 +129,20 @@ impl LiveUnits {
                 let fetch = backfill.fetch(&self.series, range.clone(), self.page);
                 self.course.fetching = Some((range, fetch));
             }
-            None => self.tape.fetched(range.end),
+            None => self.give_up(&range, "there is nowhere to fetch them from"),
         }
+    }
+
+    /// What may have been lost stays so.
+    fn give_up(&mut self, range: &Range<Timestamp>, reason: &str) {
+        self.say(remarks::unfilled(&self.series, range, reason));
+        self.tape.fetched(range.end);
     }
 
     /// Nothing is there before the venue's time is `until`: says what there is to say of that, or waits.
     fn poll_wait(&mut self, until: Timestamp, cx: &Context<'_>) -> Poll<()> {
-        let Course { time, stale, told_stale, is_live, .. } = self.course;
-        if time.is_some() && !is_live {
-            self.course.is_live = true;
-            self.say(Some(remarks::live(self.tape.next())));
-        } else if stale != told_stale {
+        let Course { stale, told_stale, .. } = self.course;
+        if stale != told_stale {
             self.tell_time(self.tape.next());
         } else if !self.hub.wait(self.lane, until, stale, cx.waker()) {
             return Poll::Pending;
@@ -184,15 +198,4 @@ impl fmt::Debug for Course {
             .field("fetching", &fetching)
             .finish_non_exhaustive()
     }
-}
-
-/// An error with its causes, for people.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
