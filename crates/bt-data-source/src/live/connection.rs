@@ -36,8 +36,8 @@ impl Drop for Tasks {
 /// A series as a venue calls it.
 #[derive(Debug)]
 pub(crate) struct Listed {
-    /// Its place in the hub.
-    pub(crate) lane: usize,
+    /// Its places in the hub: as many as there are sources of it.
+    pub(crate) lanes: Vec<usize>,
     pub(crate) symbol: String,
     pub(crate) timeframe: Timeframe,
 }
@@ -170,21 +170,17 @@ impl Connection {
                 // An instant that its kline does not vouch for would move time for good: an open kline has not
                 // ended yet, and what closed at one instant comes before what closes later.
                 let end = interval.end_of(candle.start).unwrap_or(Timestamp::MAX);
-                let lane = listed.lane;
-                self.arrived(at.min(end), closed.then_some((lane, candle)), heard);
+                heard.now();
+                self.backoff.reset();
+                let candle = closed.then_some((&listed.lanes[..], candle));
+                self.hub.arrive(self.number, at.min(end), candle);
+                self.hub.enter(self.number, ConnectionState::Live, "messages arrive");
             }
             Ok(Message::Other) => self.hub.count(self.number, |stats| stats.foreign += 1),
             Ok(Message::Answer { refused: Some(reason), .. }) => self.malformed(&reason),
             Ok(_) => {}
             Err(error) => self.malformed(&error.to_string()),
         }
-    }
-
-    fn arrived(&mut self, at: Timestamp, candle: Option<(usize, bt_core::Candle)>, heard: &Heard) {
-        heard.now();
-        self.backoff.reset();
-        self.hub.arrive(self.number, at, candle);
-        self.hub.enter(self.number, ConnectionState::Live, "messages arrive");
     }
 
     /// A message makes no sense. What is said of it may hold as much of it as the venue likes to send.

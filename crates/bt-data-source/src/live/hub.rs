@@ -98,15 +98,18 @@ impl Hub {
     }
 
     /// A message has arrived: the venue's time on a connection has come to `at`, and perhaps a closed candle came
-    /// with it.
-    pub(crate) fn arrive(&self, connection: usize, at: Timestamp, candle: Option<(usize, Candle)>) {
-        let (first, rest) = {
+    /// with it, for these series.
+    pub(crate) fn arrive(&self, connection: usize, at: Timestamp, candle: Option<(&[usize], Candle)>) {
+        let woken = {
             let mut state = self.lock();
             state.time(connection, at);
-            let first = candle.and_then(|(lane, candle)| state.candle(lane, candle));
-            (first, state.due())
+            let (lanes, candle) = candle.unzip();
+            let lanes = lanes.into_iter().flatten().zip(candle.iter().cycle());
+            let mut woken: Vec<Waker> = lanes.filter_map(|(lane, row)| state.candle(*lane, *row)).collect();
+            woken.extend(state.due());
+            woken
         };
-        first.into_iter().chain(rest).for_each(Waker::wake);
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Messages of a connection may have been lost.

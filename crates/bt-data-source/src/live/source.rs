@@ -1,6 +1,6 @@
 //! Live sources, and the connections that they share.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,8 +34,10 @@ pub enum LiveError {
         /// What the venue answers.
         reason: String,
     },
-    /// A series was not among those that connections were made for, or has its source already.
-    #[error("no connection carries {series}, expected one of those it was made for, once")]
+    /// A series was not among those that connections were made for, or has all its sources already.
+    #[error(
+        "no connection carries {series}, expected one of those it was made for, as often as it was named"
+    )]
     NotCarried {
         /// The series.
         series: Series,
@@ -80,7 +82,7 @@ pub struct LiveBuilder {
 
 impl Live {
     /// Connections to the venue at `url`, such as `wss://stream.binance.com:9443`, for `series`, whose symbols are
-    /// the venue's.
+    /// the venue's. A series that is there several times can have as many sources.
     pub fn builder(url: impl Into<String>, series: impl IntoIterator<Item = Series>) -> LiveBuilder {
         let (url, series) = (url.into(), series.into_iter().collect());
         LiveBuilder { url, series, config: LiveConfig::default(), tls_ca: None }
@@ -89,7 +91,7 @@ impl Live {
     /// A source of one of the series, which begins with the candles that start at `from`.
     ///
     /// # Errors
-    /// [`LiveError::NotCarried`]: each can be had once.
+    /// [`LiveError::NotCarried`]: each can be had as often as it is there.
     pub fn source(&mut self, series: &Series, from: Timestamp) -> Result<WsBuilder, LiveError> {
         let at = self.free.iter().position(|(free, _)| free == series);
         let at = at.ok_or_else(|| LiveError::NotCarried { series: series.clone() })?;
@@ -152,13 +154,18 @@ impl LiveBuilder {
         let seed = config.seed.unwrap_or_else(seed);
         let mut lane = 0;
         let tasks = shares.iter().enumerate().map(|(number, share)| {
-            let listed = share.iter().map(|series| {
-                let listed = listed(series, lane);
+            let mut listed: BTreeMap<String, Listed> = BTreeMap::new();
+            for series in *share {
+                let entry = listed.entry(stream(series));
+                let one = entry.or_insert_with(|| Listed {
+                    lanes: Vec::new(),
+                    symbol: series.instrument().symbol().to_owned(),
+                    timeframe: series.timeframe(),
+                });
+                one.lanes.push(lane);
                 lane += 1;
-                listed
-            });
-            let listed: Vec<(String, Listed)> = listed.collect();
-            let names: Vec<&str> = listed.iter().map(|(name, _)| name.as_str()).collect();
+            }
+            let names: Vec<&str> = listed.keys().map(String::as_str).collect();
             let connection = Connection {
                 hub: Arc::clone(&hub),
                 number,
@@ -185,18 +192,16 @@ fn check(series: &[Series]) -> Result<(), ConfigError> {
     if series.is_empty() {
         return Err(ConfigError::Missing { what: "series" });
     }
-    let mut names = BTreeSet::new();
-    match series.iter().find(|series| !names.insert(listed(series, 0).0)) {
+    let mut names = BTreeMap::new();
+    match series.iter().find(|series| *names.entry(stream(series)).or_insert(*series) != *series) {
         Some(twice) => Err(ConfigError::DuplicateSeries { series: twice.clone() }),
         None => Ok(()),
     }
 }
 
 /// What a venue calls a series.
-fn listed(series: &Series, lane: usize) -> (String, Listed) {
-    let symbol = series.instrument().symbol().to_owned();
-    let timeframe = series.timeframe();
-    (format!("{}@kline_{timeframe}", symbol.to_lowercase()), Listed { lane, symbol, timeframe })
+fn stream(series: &Series) -> String {
+    format!("{}@kline_{}", series.instrument().symbol().to_lowercase(), series.timeframe())
 }
 
 /// A number that differs from run to run.
