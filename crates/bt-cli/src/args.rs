@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// Write the aligned frames out, without an engine
     #[command(args_override_self = true, after_help = FRAMES_EXAMPLES)]
     Frames(FramesArgs),
+    /// Feed candles as they happen, from a venue's WebSockets, after those of the past
+    #[command(args_override_self = true, after_help = LIVE_EXAMPLES)]
+    Live(LiveArgs),
     /// Make a seeded data set
     #[command(args_override_self = true, after_help = SYNTH_EXAMPLES)]
     Synth(SynthArgs),
@@ -67,6 +70,14 @@ const FRAMES_EXAMPLES: &str = "Examples:
   bt frames --data candles --series binance.spot:BTCUSDT@5m --series binance.spot:ETHUSDT@1h \\
             --from 2024-01-01 --to 2024-02-01 > frames.csv
   bt frames --config run.toml --align inner --out frames.parquet --format parquet";
+
+const LIVE_EXAMPLES: &str = "Examples:
+  bt live --url wss://stream.binance.com:9443 --rest-url https://api.binance.com \\
+          --series binance.spot:BTCUSDT@5m --from 2026-01-01 --strategy sma:12,48 --log live.jsonl
+  bt live --url wss://stream.binance.com:9443 --history candles --series binance.spot:BTCUSDT@1h \\
+          --from 2024-01-01 --max-frames 24 --format csv
+
+Time is the venue's. It runs until --until or --max-frames, or until it is interrupted.";
 
 const SYNTH_EXAMPLES: &str = "Example:
   bt synth --out candles --instruments 8 --months 12 --seed 7 --gaps 0.001 --compression snappy";
@@ -151,6 +162,27 @@ pub(crate) struct FramesArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LiveArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    #[command(flatten)]
+    pub(crate) input: VenueArgs,
+    #[command(flatten)]
+    pub(crate) feed: FeedArgs,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+    /// What is written of the frames [default: none]
+    #[arg(long, value_enum, help_heading = "Output")]
+    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SynthArgs {
     /// Root of the data set to write
     #[arg(long, value_name = "ROOT")]
@@ -195,12 +227,8 @@ pub(crate) struct InputArgs {
     /// Root of the data set: exchange=E/market=M/symbol=S/type=candle/timeframe=TF/year=YYYY/S-TF-YYYY-M.parquet
     #[arg(long, value_name = "ROOT")]
     pub(crate) data: Option<PathBuf>,
-    /// A series to feed, such as binance.spot:BTCUSDT@5m; repeated for more, in any order
-    #[arg(long, value_name = "E.M:S@TF", value_parser = series)]
-    pub(crate) series: Vec<Series>,
-    /// Timeframe of the candles in the data set
-    #[arg(long, value_name = "TF", default_value = "1m")]
-    pub(crate) source_timeframe: Timeframe,
+    #[command(flatten)]
+    pub(crate) candles: CandleArgs,
     /// First instant of the range: RFC 3339 or a date
     #[arg(long, value_name = "T")]
     pub(crate) from: Option<Timestamp>,
@@ -213,6 +241,21 @@ pub(crate) struct InputArgs {
     /// Names of the columns in the files, as start=ts,open=o,…
     #[arg(long, value_name = "NAMES", value_parser = columns)]
     pub(crate) columns: Option<ColumnNames>,
+    /// Make a page without a checksum an error; those that are there are verified in any case
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, value_name = "BOOL")]
+    #[arg(default_value_t = false, default_missing_value = "true")]
+    pub(crate) require_checksums: bool,
+}
+
+/// Which candles, wherever they come from.
+#[derive(Debug, Args)]
+pub(crate) struct CandleArgs {
+    /// A series to feed, such as binance.spot:BTCUSDT@5m; repeated for more, in any order
+    #[arg(long, value_name = "E.M:S@TF", value_parser = series)]
+    pub(crate) series: Vec<Series>,
+    /// Timeframe of the candles that bars are made of
+    #[arg(long, value_name = "TF", default_value = "1m")]
+    pub(crate) source_timeframe: Timeframe,
     /// Make any failed or dropped row an error
     #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, value_name = "BOOL")]
     #[arg(default_value_t = false, default_missing_value = "true")]
@@ -220,10 +263,6 @@ pub(crate) struct InputArgs {
     /// Log so many bad rows of a kind and gaps one by one in a month of a series, and how many more there were
     #[arg(long, value_name = "N", default_value_t = ROW_LOGS, value_parser = whole(0, u64::MAX))]
     pub(crate) row_logs: u64,
-    /// Make a page without a checksum an error; those that are there are verified in any case
-    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, value_name = "BOOL")]
-    #[arg(default_value_t = false, default_missing_value = "true")]
-    pub(crate) require_checksums: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -233,6 +272,43 @@ pub(crate) enum Missing {
     Error,
     /// A log event
     Skip,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct VenueArgs {
+    /// The venue's WebSockets, in Binance's format, such as wss://stream.binance.com:9443
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Where candles are fetched from that were missed, such as https://api.binance.com [default: the files of --history]
+    #[arg(long, value_name = "URL")]
+    pub(crate) rest_url: Option<String>,
+    /// Root of a data set with the candles of the past; what it does not have is fetched
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) history: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) candles: CandleArgs,
+    /// First instant: RFC 3339 or a date
+    #[arg(long, value_name = "T")]
+    pub(crate) from: Option<Timestamp>,
+    /// First instant that is no longer wanted: RFC 3339 or a date [default: none]
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<Timestamp>,
+    /// How long a bar is waited for after its end, in the venue's time
+    #[arg(long, value_name = "D", default_value = "2s", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// After so long without a message, series follow the time of other connections
+    #[arg(long, value_name = "D", default_value = "10s", value_parser = duration)]
+    pub(crate) stale_after: Duration,
+    /// After so long without a message, a connection is made anew
+    #[arg(long, value_name = "D", default_value = "30s", value_parser = duration)]
+    pub(crate) idle_limit: Duration,
+    /// PEM file of certificates to trust besides those that browsers trust
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// Names of the columns in the files of --history, as start=ts,open=o,…
+    #[arg(long, value_name = "NAMES", value_parser = columns)]
+    pub(crate) columns: Option<ColumnNames>,
 }
 
 #[derive(Debug, Args)]

@@ -174,12 +174,12 @@ mod tests {
     fn keys_are_options_and_flags_override_them() {
         let toml = "data = 'root'\nseries = ['a.b:C@5m', 'a.b:D@5m']\nstrict = true\nfill-limit = 3\nfrom = 2024-01-01\n";
         let args = frames(toml, &[]);
-        assert_eq!(args.input.series.len(), 2);
-        assert!(args.input.strict);
+        assert_eq!(args.input.candles.series.len(), 2);
+        assert!(args.input.candles.strict);
         assert_eq!(args.feed.fill_limit, Some(3));
         assert_eq!(args.input.from.unwrap().to_string(), "2024-01-01T00:00:00Z");
         let args = frames(toml, &["--series", "a.b:E@1h", "--fill-limit", "9", "--from", "2025-01-01"]);
-        assert_eq!(args.input.series.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a.b:E@1h"]);
+        assert_eq!(args.input.candles.series.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a.b:E@1h"]);
         assert_eq!(args.feed.fill_limit, Some(9));
         assert_eq!(args.input.from.unwrap().to_string(), "2025-01-01T00:00:00Z");
         assert_eq!(args.input.data.unwrap(), Path::new("root"));
@@ -203,9 +203,9 @@ mod tests {
     #[test]
     fn a_flag_of_the_file_can_be_taken_back() {
         let toml = "strict = true\nquiet = true";
-        assert!(frames(toml, &[]).input.strict);
-        assert!(!frames(toml, &["--strict=false"]).input.strict);
-        assert!(frames("strict = false", &["--strict"]).input.strict);
+        assert!(frames(toml, &[]).input.candles.strict);
+        assert!(!frames(toml, &["--strict=false"]).input.candles.strict);
+        assert!(frames("strict = false", &["--strict"]).input.candles.strict);
         let ui = |toml, flags: &[&str]| parse_whole(toml, flags).ui;
         assert!(ui(toml, &[]).quiet && !ui(toml, &["--quiet=false"]).quiet);
         let loud = ui(toml, &["-v"]);

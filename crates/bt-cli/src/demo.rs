@@ -20,7 +20,7 @@ use crate::places;
 use crate::progress::Meter;
 use crate::report::Report;
 use crate::run::Plan;
-use crate::settings::Settings;
+use crate::settings::{Files, Origin, Settings};
 use crate::signals::Signals;
 use crate::strategy::{Sma, Strategy};
 use crate::synth;
@@ -48,16 +48,18 @@ pub(crate) async fn demo(args: DemoArgs, ui: &Ui) -> Result<(), Failure> {
         SynthConfig::default().with_instruments(8).with_months(12).with_seed(1).with_gaps(0.001).build()?;
     let plan = Plan {
         settings: Settings {
-            data: data.clone(),
+            origin: Origin::Files(Files {
+                data: data.clone(),
+                missing: MissingPolicy::Error,
+                columns: ColumnNames::default(),
+                require_checksums: false,
+            }),
             series: series(&synth)?,
             source_timeframe: Timeframe::MINUTE,
             range: TimeRange::new("2024-01-01".parse().map_err(usage)?, "2025-01-01".parse().map_err(usage)?)
                 .map_err(usage)?,
-            missing: MissingPolicy::Error,
-            columns: ColumnNames::default(),
             strict: false,
             row_logs: ROW_LOGS,
-            require_checksums: false,
             align: Align::Outer,
             fill: Fill::default(),
             partial: PartialPolicy::Emit,

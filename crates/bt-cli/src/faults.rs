@@ -6,8 +6,9 @@ use std::path::Path;
 
 use bt_core::{ConfigError, Series, Timeframe};
 
-use crate::args::{Cli, Command, RunArgs};
+use crate::args::{CandleArgs, Cli, Command, Format, LiveArgs, MachineArgs, OutputArgs, RunArgs};
 use crate::failure::Failure;
+use crate::live;
 use crate::settings::Settings;
 
 /// The least that a series takes of the memory: less than its rows ever do, and known without a look at its files.
@@ -35,6 +36,7 @@ impl Faults {
             Command::Frames(args) => {
                 Settings::new(&args.input, &args.feed, &args.machine).err().unwrap_or_default()
             }
+            Command::Live(args) => Faults::of_live(args),
             Command::Demo(_) | Command::Synth(_) | Command::Completions { .. } => Faults::default(),
         }
     }
@@ -42,7 +44,14 @@ impl Faults {
     /// What is wrong with the options of a run.
     pub(crate) fn of_run(args: &RunArgs) -> Self {
         let mut faults = Settings::new(&args.input, &args.feed, &args.machine).err().unwrap_or_default();
-        faults.of_output(args);
+        faults.of_output(args.format, &args.output);
+        faults
+    }
+
+    /// What is wrong with the options of a live run.
+    pub(crate) fn of_live(args: &LiveArgs) -> Self {
+        let mut faults = live::settings(args).err().unwrap_or_default();
+        faults.of_output(args.format, &args.output);
         faults
     }
 
@@ -56,8 +65,17 @@ impl Faults {
         self.add(&[option], 0, what);
     }
 
+    /// What is wrong with what is to be fed, and how much memory there is for it.
+    pub(crate) fn of_candles(&mut self, candles: &CandleArgs, machine: &MachineArgs) {
+        if candles.series.is_empty() {
+            self.missing("series");
+        }
+        self.of_series(&candles.series, candles.source_timeframe);
+        self.of_memory(candles.series.len(), machine.memory);
+    }
+
     /// Bars are made of whole candles, and each series is there once.
-    pub(crate) fn of_series(&mut self, series: &[Series], candles: Timeframe) {
+    fn of_series(&mut self, series: &[Series], candles: Timeframe) {
         let mut seen = BTreeMap::new();
         for (at, series) in series.iter().enumerate() {
             if series.timeframe().ratio(candles).is_none() {
@@ -73,7 +91,7 @@ impl Faults {
     }
 
     /// So many series cannot do with so little memory, whatever their files hold.
-    pub(crate) fn of_memory(&mut self, series: usize, memory: u64) {
+    fn of_memory(&mut self, series: usize, memory: u64) {
         let least = LEAST_PER_SERIES.saturating_mul(series as u64);
         if memory < least {
             let what = format!(
@@ -84,9 +102,9 @@ impl Faults {
     }
 
     /// A file for frames wants a format.
-    pub(crate) fn of_output(&mut self, args: &RunArgs) {
-        let out = &args.output.out;
-        if args.format.is_none() && out != Path::new("-") {
+    pub(crate) fn of_output(&mut self, format: Option<Format>, output: &OutputArgs) {
+        let out = &output.out;
+        if format.is_none() && out != Path::new("-") {
             let what = format!(
                 "--out {} without --format, expected csv, jsonl, parquet or none as a format",
                 out.display()

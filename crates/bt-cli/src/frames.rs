@@ -88,13 +88,24 @@ impl Work {
         let drained = error.is_none();
         let (logs, elapsed) = (tally.totals(), began.elapsed());
         let services = Vec::new();
-        let parts =
-            Parts { watch: &watch, logs, series, services, drained, ended, error, elapsed, engine: None };
+        let parts = Parts {
+            watch: &watch,
+            logs,
+            series,
+            services,
+            drained,
+            ended,
+            error,
+            elapsed,
+            engine: None,
+            connections: Vec::new(),
+        };
         Outcome { report: parts.report(), failure: result.err() }
     }
 
     async fn begin(&self, tally: &Tally, journal: &JournalSlot, signals: &Signals) -> Result<Begun, Failure> {
-        let feed = self.settings.open(|component| Ok(tally.sink(component, journal.clone()))).await?;
+        let opened = self.settings.open(|component| Ok(tally.sink(component, journal.clone()))).await?;
+        let feed = opened.feed;
         // Only what can work touches files that are there.
         journal.create(&self.record, signals).await?;
         let output = Output::create(self.format, &self.output, feed.series(), signals).await?;

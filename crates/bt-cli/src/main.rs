@@ -12,6 +12,7 @@ mod format;
 mod frames;
 mod heartbeat;
 mod journal;
+mod live;
 mod output;
 mod places;
 mod progress;
@@ -54,6 +55,7 @@ fn run(command_line: Vec<std::ffi::OsString>) -> Result<(), Failure> {
         Command::Demo(args) => runtime(args.machine.runtime)?.block_on(demo::demo(args, &ui)),
         Command::Run(args) => runtime(args.machine.runtime)?.block_on(run::run(args, &ui)),
         Command::Frames(args) => runtime(args.machine.runtime)?.block_on(frames::frames(args, &ui)),
+        Command::Live(args) => runtime(args.machine.runtime)?.block_on(live::live(args, &ui)),
         Command::Synth(args) => runtime(RuntimeArg::Current)?.block_on(synth::synth(args, &ui)),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -63,9 +63,13 @@ impl Meter {
         Meter { bar: ProgressBar::hidden(), lines: false, from: Timestamp::EPOCH }
     }
 
-    /// The work goes over this range of time.
+    /// The work goes over this range of time. How much is left of one without an end is not shown.
     pub(crate) fn over(mut self, range: TimeRange) -> Self {
         self.from = range.from();
+        if range.to() == Timestamp::MAX {
+            let style = ProgressStyle::with_template("{prefix:>10} {spinner} {msg}");
+            self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        }
         self.bar.set_length(range.to().as_nanos().abs_diff(range.from().as_nanos()));
         self.bar.enable_steady_tick(Duration::from_millis(200));
         self

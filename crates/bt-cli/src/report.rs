@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bt_core::{BusStats, SeriesStats, SlotCounts, Timestamp};
+use bt_data_source::ConnectionStats;
 use bt_engine::{RunReport, Waits};
 use serde::Serialize;
 
@@ -89,6 +90,22 @@ pub(crate) struct Wall {
     /// Where there is a bus.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bus: Option<Bus>,
+    /// Of a live run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) connections: Vec<Connection>,
+}
+
+/// What came over a connection, in messages unless said otherwise.
+#[derive(Debug, Serialize)]
+pub(crate) struct Connection {
+    pub(crate) state: &'static str,
+    pub(crate) connects: u64,
+    pub(crate) messages: u64,
+    pub(crate) malformed: u64,
+    pub(crate) foreign: u64,
+    /// Candles.
+    pub(crate) dropped: u64,
+    pub(crate) event_time: Option<String>,
 }
 
 /// What went over the bus.
@@ -138,12 +155,32 @@ pub(crate) struct Bucket {
 }
 
 impl Wall {
-    pub(crate) fn new(elapsed: Duration, candles: u64, engine: Option<&RunReport>) -> Self {
+    pub(crate) fn new(
+        elapsed: Duration,
+        candles: u64,
+        engine: Option<&RunReport>,
+        connections: &[ConnectionStats],
+    ) -> Self {
         Wall {
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             candles_per_second: (candles as f64 / elapsed.as_secs_f64().max(1e-9)).round(),
             barrier_waits: engine.map(|report| BarrierWaits::from(&report.wall.waits)),
             bus: engine.map(|report| Bus::from(&report.bus)),
+            connections: connections.iter().map(Connection::from).collect(),
+        }
+    }
+}
+
+impl From<&ConnectionStats> for Connection {
+    fn from(stats: &ConnectionStats) -> Self {
+        Connection {
+            state: stats.state.as_str(),
+            connects: stats.connects,
+            messages: stats.messages,
+            malformed: stats.malformed,
+            foreign: stats.foreign,
+            dropped: stats.dropped,
+            event_time: stats.event_time.map(|t| t.to_string()),
         }
     }
 }
@@ -266,6 +303,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) elapsed: Duration,
     /// Where there is an engine.
     pub(crate) engine: Option<&'a RunReport>,
+    /// Of a live run.
+    pub(crate) connections: Vec<ConnectionStats>,
 }
 
 /// Work that has ended, one way or another.
@@ -293,6 +332,7 @@ impl Outcome {
             error,
             elapsed: began.elapsed(),
             engine: None,
+            connections: Vec::new(),
         };
         Outcome { report: parts.report(), failure: Some(failure) }
     }
@@ -323,7 +363,8 @@ impl Outcome {
 
 impl Parts<'_> {
     pub(crate) fn report(self) -> Report {
-        let Parts { watch, logs, series, services, drained, ended, error, elapsed, engine } = self;
+        let Parts { watch, logs, series, services, drained, ended, error, elapsed, engine, connections } =
+            self;
         let FrameTotals { frames, slots: SlotCounts { bars, filled, empty }, first_close, last_close } =
             watch.totals();
         let candles = series.iter().map(|series| series.source.emitted).sum();
@@ -344,7 +385,7 @@ impl Parts<'_> {
             logs: logs.into(),
             series: series.iter().map(Series::from).collect(),
             services,
-            wall: Wall::new(elapsed, candles, engine),
+            wall: Wall::new(elapsed, candles, engine, &connections),
         }
     }
 }

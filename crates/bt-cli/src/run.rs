@@ -1,13 +1,15 @@
 //! `bt run`: the feed through the engine to services.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bt_bus::{Bus, FsyncPolicy, JournalError, JournalSink};
 use bt_core::{BoxError, Control, Event, EventBus, FrameFeed, Level, LogEvent, SimClock, topic};
+use bt_data_source::Live;
 use bt_engine::{Ended, Engine, RunReport, ServiceContext};
 use bt_feeder::BarFeed;
 
-use crate::args::{Format, FsyncArg, OutputArgs, RecordArgs, RunArgs, Ui};
+use crate::args::{EngineArgs, Format, FsyncArg, OutputArgs, RecordArgs, RunArgs, Ui};
 use crate::drive::Drive;
 use crate::failure::{Failure, chain, is_by};
 use crate::faults::Faults;
@@ -16,7 +18,7 @@ use crate::output::{Output, OutputEnd, Stopped};
 use crate::places;
 use crate::progress::Meter;
 use crate::report::{Outcome, Parts, Report, Service};
-use crate::settings::Settings;
+use crate::settings::{Opened, Settings};
 use crate::signals::{self, Signals};
 use crate::stats::Stats;
 use crate::strategy::{Crossings, Sma, Strategy};
@@ -26,29 +28,10 @@ use crate::watch::{Watch, Watched};
 pub(crate) async fn run(args: RunArgs, ui: &Ui) -> Result<(), Failure> {
     Faults::of_run(&args).check()?;
     let RunArgs { config, input, feed, engine, format, output, record, machine } = args;
-    let report = record.report.clone();
-    let plan = Plan {
-        settings: Settings::new(&input, &feed, &machine)?,
-        strategy: engine.strategy,
-        max_frames: engine.max_frames,
-        barrier_limit: engine.barrier_limit,
-        stats_every: engine.stats_every.filter(|_| !ui.quiet),
-        fsync: match engine.fsync {
-            FsyncArg::Never => FsyncPolicy::Never,
-            FsyncArg::Interval => FsyncPolicy::Interval(Duration::from_secs(1)),
-            FsyncArg::Always => FsyncPolicy::Always,
-        },
-        format: format.unwrap_or(Format::None),
-        output,
-        record,
-    };
-    places::distinct(places::of(config.config.as_deref(), plan.format, &plan.output, &plan.record))?;
-    Report::check(report.as_deref())?;
-    let signals = Signals::listen()?;
-    let limit = plan.barrier_limit;
-    let outcome = plan.execute(Meter::new(ui, "run"), &signals).await;
-    outcome.finish(report.as_deref(), &signals, limit).await?;
-    Ok(())
+    let settings = Settings::new(&input, &feed, &machine)?;
+    Plan::new(settings, engine, format, output, record, ui)
+        .carry_out(config.config.as_deref(), "run", ui)
+        .await
 }
 
 /// A run, ready to begin.
@@ -72,15 +55,57 @@ struct Begun {
     watch: Watch,
     /// Knows what became of the journal.
     record: Option<JournalSink>,
+    live: Option<Live>,
 }
 
 impl Plan {
+    pub(crate) fn new(
+        settings: Settings,
+        engine: EngineArgs,
+        format: Option<Format>,
+        output: OutputArgs,
+        record: RecordArgs,
+        ui: &Ui,
+    ) -> Self {
+        Plan {
+            settings,
+            strategy: engine.strategy,
+            max_frames: engine.max_frames,
+            barrier_limit: engine.barrier_limit,
+            stats_every: engine.stats_every.filter(|_| !ui.quiet),
+            fsync: match engine.fsync {
+                FsyncArg::Never => FsyncPolicy::Never,
+                FsyncArg::Interval => FsyncPolicy::Interval(Duration::from_secs(1)),
+                FsyncArg::Always => FsyncPolicy::Always,
+            },
+            format: format.unwrap_or(Format::None),
+            output,
+            record,
+        }
+    }
+
+    /// Runs it, as the command `name`, and reports on it.
+    pub(crate) async fn carry_out(
+        self,
+        config: Option<&Path>,
+        name: &'static str,
+        ui: &Ui,
+    ) -> Result<(), Failure> {
+        places::distinct(places::of(config, self.format, &self.output, &self.record))?;
+        let report = self.record.report.clone();
+        Report::check(report.as_deref())?;
+        let (signals, limit) = (Signals::listen()?, self.barrier_limit);
+        let outcome = self.execute(Meter::new(ui, name), &signals).await;
+        outcome.finish(report.as_deref(), &signals, limit).await?;
+        Ok(())
+    }
+
     /// Runs it to its end.
     pub(crate) async fn execute(self, meter: Meter, signals: &Signals) -> Outcome {
         let began = Instant::now();
         let tally = Tally::default();
         let (limit, stats_every) = (self.barrier_limit, self.stats_every);
-        let Begun { engine, output, watch, record } = match self.begin(&tally, meter, signals).await {
+        let Begun { engine, output, watch, record, live } = match self.begin(&tally, meter, signals).await {
             Ok(begun) => begun,
             Err(failure) => return Outcome::stillborn(failure, &tally, began),
         };
@@ -135,6 +160,7 @@ impl Plan {
             error,
             elapsed: began.elapsed(),
             engine: Some(&report),
+            connections: live.map(|live| live.stats()).unwrap_or_default(),
         };
         Outcome { report: parts.report(), failure: result.err() }
     }
@@ -142,7 +168,7 @@ impl Plan {
     async fn begin(self, tally: &Tally, meter: Meter, signals: &Signals) -> Result<Begun, Failure> {
         let Plan { settings, strategy, max_frames, barrier_limit, fsync, format, output, record, .. } = self;
         let bus: Bus<Event> = Bus::for_engine();
-        let feed = settings
+        let Opened { feed, live } = settings
             .open(|component| bus.log_sink(component).map_err(|error| Failure::Run(chain(&error))))
             .await?;
         let watch = Watch::new(feed.series(), meter.over(settings.range));
@@ -181,7 +207,7 @@ impl Plan {
         if let Some(frames) = max_frames {
             builder = builder.max_frames(frames);
         }
-        Ok(Begun { engine: builder.build()?, output: end, watch, record })
+        Ok(Begun { engine: builder.build()?, output: end, watch, record, live })
     }
 }
 

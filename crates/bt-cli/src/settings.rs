@@ -3,31 +3,29 @@
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-use bt_core::{BoxLogSink, Series, SourceError, TimeRange, Timeframe};
-use bt_data_source::{ColumnNames, MissingPolicy, ParquetSource, ReadPool};
+use bt_core::{BoxLogSink, CandleSource, Series, SourceError, TimeRange, Timeframe};
+use bt_data_source::{ColumnNames, Live, MissingPolicy, ParquetSource, ReadPool};
 use bt_engine::TokioYield;
 use bt_feeder::{Align, BarFeed, Fill, OnSourceError};
 use bt_resample::{PartialPolicy, Resample};
 use futures::future::join_all;
 
 use crate::args::{
-    AlignArg, FeedArgs, FillArg, InputArgs, MachineArgs, Missing, OnSourceErrorArg, PartialArg,
+    AlignArg, CandleArgs, FeedArgs, FillArg, InputArgs, MachineArgs, Missing, OnSourceErrorArg, PartialArg,
 };
 use crate::failure::Failure;
 use crate::faults::Faults;
+use crate::live::Venue;
 
 /// What is to be fed, and with what means.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) data: PathBuf,
+    pub(crate) origin: Origin,
     pub(crate) series: Vec<Series>,
     pub(crate) source_timeframe: Timeframe,
     pub(crate) range: TimeRange,
-    pub(crate) missing: MissingPolicy,
-    pub(crate) columns: ColumnNames,
     pub(crate) strict: bool,
     pub(crate) row_logs: u64,
-    pub(crate) require_checksums: bool,
     pub(crate) align: Align,
     pub(crate) fill: Fill,
     pub(crate) partial: PartialPolicy,
@@ -37,50 +35,70 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
 }
 
+/// Where candles come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    Files(Files),
+    Venue(Box<Venue>),
+}
+
+/// A data set, and how to read it.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    pub(crate) data: PathBuf,
+    pub(crate) missing: MissingPolicy,
+    pub(crate) columns: ColumnNames,
+    pub(crate) require_checksums: bool,
+}
+
+/// A feed that has its sources.
+pub(crate) struct Opened {
+    pub(crate) feed: BarFeed,
+    /// The connections, if there are any.
+    pub(crate) live: Option<Live>,
+}
+
 impl Settings {
     /// What the options amount to, or all that is wrong with them together.
     pub(crate) fn new(input: &InputArgs, feed: &FeedArgs, machine: &MachineArgs) -> Result<Self, Faults> {
-        let InputArgs {
-            data,
-            series,
-            source_timeframe,
-            from,
-            to,
-            missing,
-            columns,
-            strict,
-            row_logs,
-            require_checksums,
-        } = input;
+        let InputArgs { data, candles, from, to, missing, columns, require_checksums } = input;
         let mut faults = Faults::default();
-        let given = [
-            ("data", data.is_some()),
-            ("series", !series.is_empty()),
-            ("from", from.is_some()),
-            ("to", to.is_some()),
-        ];
+        faults.of_candles(candles, machine);
+        let given = [("data", data.is_some()), ("from", from.is_some()), ("to", to.is_some())];
         given.iter().filter(|(_, given)| !given).for_each(|(option, _)| faults.missing(option));
-        faults.of_series(series, *source_timeframe);
-        faults.of_memory(series.len(), machine.memory);
         let range = from.zip(*to).map(|(from, to)| TimeRange::new(from, to));
         if let Some(Err(error)) = &range {
             faults.add(&["to", "from"], 0, error.to_string());
         }
         let (Some(data), Some(Ok(range))) = (data, range) else { return Err(faults) };
         faults.check()?;
-        Ok(Settings {
+        let files = Files {
             data: data.clone(),
-            series: series.clone(),
-            source_timeframe: *source_timeframe,
-            range,
             missing: match missing {
                 Missing::Error => MissingPolicy::Error,
                 Missing::Skip => MissingPolicy::Skip,
             },
             columns: columns.clone().unwrap_or_default(),
-            strict: *strict,
-            row_logs: *row_logs,
             require_checksums: *require_checksums,
+        };
+        Ok(Settings::of(Origin::Files(files), range, candles, feed, machine))
+    }
+
+    /// The options that are the same wherever candles come from.
+    pub(crate) fn of(
+        origin: Origin,
+        range: TimeRange,
+        candles: &CandleArgs,
+        feed: &FeedArgs,
+        machine: &MachineArgs,
+    ) -> Self {
+        Settings {
+            origin,
+            series: candles.series.clone(),
+            source_timeframe: candles.source_timeframe,
+            range,
+            strict: candles.strict,
+            row_logs: candles.row_logs,
             align: match feed.align {
                 AlignArg::Outer => Align::Outer,
                 AlignArg::Inner => Align::Inner,
@@ -100,36 +118,66 @@ impl Settings {
             batch_rows: machine.batch_rows as usize,
             memory: machine.memory,
             threads: machine.threads(),
-        })
+        }
     }
 
     /// Opens all sources and puts the feed on them; `log` makes the sink for a component's logs.
-    pub(crate) async fn open(
-        &self,
-        log: impl Fn(&'static str) -> Result<BoxLogSink, Failure>,
-    ) -> Result<BarFeed, Failure> {
+    pub(crate) async fn open(&self, log: impl Log) -> Result<Opened, Failure> {
         let pool = ReadPool::builder().threads(self.threads).memory(self.memory).build()?;
+        match &self.origin {
+            Origin::Files(files) => {
+                let sources = self.read(files, self.range, &pool, &log).await?;
+                Ok(Opened { feed: self.feed(sources, &log)?, live: None })
+            }
+            Origin::Venue(venue) => {
+                let history = match &venue.history {
+                    Some(files) => Some(self.read(files, self.range, &pool, &log).await?),
+                    None => None,
+                };
+                let (sources, live) = venue.connect(self, history, &pool, &log)?;
+                Ok(Opened { feed: self.feed(sources, &log)?, live: Some(live) })
+            }
+        }
+    }
+
+    /// The series of the candles that a bar is made of.
+    pub(crate) fn input(&self, bars: &Series) -> Series {
+        bars.instrument().at(self.source_timeframe)
+    }
+
+    async fn read(
+        &self,
+        files: &Files,
+        range: TimeRange,
+        pool: &ReadPool,
+        log: &impl Log,
+    ) -> Result<Vec<ParquetSource>, Failure> {
         let mut opening = Vec::with_capacity(self.series.len());
         for series in &self.series {
-            let input = series.instrument().at(self.source_timeframe);
-            let source = ParquetSource::builder(&self.data, input)
-                .range(self.range)
-                .missing(self.missing)
-                .columns(self.columns.clone())
+            let source = ParquetSource::builder(&files.data, self.input(series))
+                .range(range)
+                .missing(files.missing)
+                .columns(files.columns.clone())
                 .strict(self.strict)
                 .row_logs(self.row_logs)
                 .late_faults(self.on_source_error == OnSourceError::Isolate)
-                .require_checksums(self.require_checksums)
+                .require_checksums(files.require_checksums)
                 .batch_rows(self.batch_rows)
-                .pool(&pool)
+                .pool(pool)
                 .log(log("source")?)
                 .with_yield(TokioYield::new());
             opening.push(source.open());
         }
         // All at once, and the first in the order given that cannot be opened is the one that is named.
-        let sources: Vec<ParquetSource> =
-            join_all(opening).await.into_iter().collect::<Result<_, SourceError>>()?;
+        let sources = join_all(opening).await.into_iter().collect::<Result<_, SourceError>>()?;
         pool.check_budget()?;
+        Ok(sources)
+    }
+
+    fn feed<S>(&self, sources: Vec<S>, log: &impl Log) -> Result<BarFeed, Failure>
+    where
+        S: CandleSource + 'static,
+    {
         let mut builder = BarFeed::builder()
             .align(self.align)
             .fill(self.fill)
@@ -145,6 +193,11 @@ impl Settings {
         Ok(builder.build()?)
     }
 }
+
+/// Makes the sink for a component's logs.
+pub(crate) trait Log: Fn(&'static str) -> Result<BoxLogSink, Failure> {}
+
+impl<F: Fn(&'static str) -> Result<BoxLogSink, Failure>> Log for F {}
 
 impl MachineArgs {
     /// Threads that read and decode.

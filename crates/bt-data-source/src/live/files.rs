@@ -9,7 +9,7 @@ use bt_core::{Candle, ConfigError, Series, SourceError, TimeRange, Timestamp};
 use futures_core::Stream;
 
 use super::backfill::{Backfill, BackfillError, Fetch};
-use crate::{MissingPolicy, ParquetBuilder, ParquetSource, ReadPool};
+use crate::{ColumnNames, MissingPolicy, ParquetBuilder, ParquetSource, ReadPool};
 
 /// A [`Backfill`] from the month files under a root, in the layout of [`ParquetSource`].
 ///
@@ -18,20 +18,28 @@ use crate::{MissingPolicy, ParquetBuilder, ParquetSource, ReadPool};
 #[derive(Clone, Debug)]
 pub struct ParquetBackfill {
     root: PathBuf,
+    columns: ColumnNames,
     pool: ReadPool,
 }
 
 impl ParquetBackfill {
     /// What the files under `root` hold, read by `pool`.
     pub fn new(root: impl Into<PathBuf>, pool: &ReadPool) -> Self {
-        ParquetBackfill { root: root.into(), pool: pool.clone() }
+        ParquetBackfill { root: root.into(), columns: ColumnNames::default(), pool: pool.clone() }
+    }
+
+    /// Sets what the columns are called.
+    #[must_use]
+    pub fn columns(mut self, names: ColumnNames) -> Self {
+        self.columns = names;
+        self
     }
 }
 
 impl Backfill for ParquetBackfill {
     fn fetch(&self, series: &Series, range: Range<Timestamp>, limit: usize) -> Fetch {
         let source = ParquetSource::builder(&self.root, series.clone()).missing(MissingPolicy::Skip);
-        let source = source.batch_rows(limit.max(1)).pool(&self.pool);
+        let source = source.columns(self.columns.clone()).batch_rows(limit.max(1)).pool(&self.pool);
         Box::pin(first(source, range, limit))
     }
 }
