@@ -179,7 +179,10 @@ mod tests {
         assert_eq!(args.feed.fill_limit, Some(3));
         assert_eq!(args.input.from.unwrap().to_string(), "2024-01-01T00:00:00Z");
         let args = frames(toml, &["--series", "a.b:E@1h", "--fill-limit", "9", "--from", "2025-01-01"]);
-        assert_eq!(args.input.candles.series.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a.b:E@1h"]);
+        assert_eq!(
+            args.input.candles.series.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["a.b:E@1h"]
+        );
         assert_eq!(args.feed.fill_limit, Some(9));
         assert_eq!(args.input.from.unwrap().to_string(), "2025-01-01T00:00:00Z");
         assert_eq!(args.input.data.unwrap(), Path::new("root"));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bt_core::{BoxSource, CandleSourceExt, TimeRange, Timestamp};
 use bt_data_source::{
@@ -58,12 +59,19 @@ pub(crate) fn settings(args: &LiveArgs) -> Result<Settings, Faults> {
 pub(crate) struct Venue {
     url: String,
     rest_url: Option<String>,
-    pub(crate) history: Option<Files>,
+    history: Option<Files>,
     tls_ca: Option<PathBuf>,
     config: LiveConfig,
 }
 
 impl Venue {
+    /// The files of the past, and what of `range` is past.
+    pub(crate) fn history(&self, range: TimeRange) -> Option<(&Files, TimeRange)> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let now = Timestamp::from_secs(i64::try_from(now.as_secs()).ok()?).ok()?;
+        Some((self.history.as_ref()?, TimeRange::new(range.from(), range.to().min(now)).ok()?))
+    }
+
     /// Connects, and makes a source of each series, which begins with its `history`.
     pub(crate) fn connect(
         &self,

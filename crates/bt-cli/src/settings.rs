@@ -130,8 +130,8 @@ impl Settings {
                 Ok(Opened { feed: self.feed(sources, &log)?, live: None })
             }
             Origin::Venue(venue) => {
-                let history = match &venue.history {
-                    Some(files) => Some(self.read(files, self.range, &pool, &log).await?),
+                let history = match venue.history(self.range) {
+                    Some((files, past)) => Some(self.read(files, past, &pool, &log).await?),
                     None => None,
                 };
                 let (sources, live) = venue.connect(self, history, &pool, &log)?;

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bt_core::{Timeframe, Timestamp};
+use bt_core::{Timeframe, Timestamp, error_chain};
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::net::TcpStream;
@@ -20,8 +20,8 @@ use super::backoff::Backoff;
 use super::config::LiveConfig;
 use super::hub::Hub;
 use super::kline::{self, Message};
-use super::remarks;
 use super::stats::ConnectionState;
+use super::{remarks, tls};
 
 /// Tasks that end when nobody wants them any more (R38).
 #[derive(Debug)]
@@ -254,6 +254,8 @@ fn refusal(error: &tungstenite::Error) -> Over {
             if may_pass { Over::Cut(reason) } else { Over::Refused(reason) }
         }
         tungstenite::Error::Url(_) | tungstenite::Error::HttpFormat(_) => Over::Refused(error.to_string()),
+        // Whoever it is, it is not the venue.
+        _ if tls::is_distrust(error) => Over::Refused(error_chain(error)),
         _ => Over::Cut(error.to_string()),
     }
 }

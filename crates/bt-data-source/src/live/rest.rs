@@ -203,7 +203,7 @@ impl Venue {
             };
             match answer {
                 Ok(rows) => return Ok(rows),
-                Err(BackfillError::Refused { status, .. }) if is_final(status) => return answer,
+                Err(error) if is_final(&error) => return Err(error),
                 Err(error) => {
                     tracing::debug!(url = url.as_str(), %error, "asks again");
                     failed = Some(error);
@@ -250,8 +250,13 @@ impl fmt::Debug for RestBackfill {
 }
 
 /// Another attempt would not mend it.
-fn is_final(status: u16) -> bool {
-    (400..500).contains(&status) && !matches!(status, 408 | 418 | 429)
+fn is_final(error: &BackfillError) -> bool {
+    match error {
+        BackfillError::Refused { status, .. } => {
+            (400..500).contains(status) && !matches!(status, 408 | 418 | 429)
+        }
+        error => tls::is_distrust(error),
+    }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -1,5 +1,7 @@
 //! Whom to trust.
 
+use std::error::Error;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,4 +33,15 @@ pub(crate) fn client(extra: Option<&Path>) -> Result<Arc<ClientConfig>, LiveErro
     let builder =
         builder.with_safe_default_protocol_versions().expect("ring has ciphers for TLS 1.2 and 1.3");
     Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// Whether an error comes from a certificate that is not trusted.
+pub(crate) fn is_distrust(error: &(dyn Error + 'static)) -> bool {
+    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return true;
+    }
+    // What an I/O error wraps is not among its causes.
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let cause = wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source());
+    cause.is_some_and(is_distrust)
 }
