@@ -35,3 +35,29 @@ fn sources_on_files_and_pools() {
     send::<ReadPoolBuilder>();
     sync::<PoolStats>();
 }
+
+#[cfg(feature = "live")]
+#[test]
+fn live_sources_and_archives() {
+    use bt_data_source::{
+        Backfill, Fetch, Handover, Live, LiveBuilder, LiveError, RestBackfill, WsBuilder, WsCandleSource,
+    };
+
+    send::<Live>();
+    shared::<Live>();
+    send::<LiveBuilder>();
+    send::<LiveError>();
+    send::<WsBuilder>();
+    send::<WsCandleSource>();
+    unpin::<WsCandleSource>();
+    is_static::<WsCandleSource>();
+    send::<Handover<MemorySource>>();
+    unpin::<Handover<MemorySource>>();
+    send::<RestBackfill>();
+    shared::<RestBackfill>();
+    send::<std::sync::Arc<dyn Backfill>>();
+    send::<Fetch>();
+}
+
+#[cfg(feature = "live")]
+fn shared<T: Sync>() {}
