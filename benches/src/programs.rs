@@ -2,6 +2,7 @@
 
 mod dropped;
 mod feeds;
+mod live;
 mod parquet_crate;
 mod reference;
 mod responsive;
@@ -22,13 +23,17 @@ pub struct Told(BTreeMap<&'static str, f64>);
 type Program = fn(&mut Words) -> Result<Told, Error>;
 
 /// All of them, by name.
-const PROGRAMS: [(&str, Program); 12] = [
+const PROGRAMS: [(&str, Program); 16] = [
     ("bare", reference::bare),
     ("dropped", dropped::dropped),
     ("engine", feeds::engine),
     ("first", feeds::first),
     ("frames", feeds::frames),
     ("heartbeat", responsive::heartbeat),
+    ("live-bare", live::bare),
+    ("live-frames", live::frames),
+    ("live-latency", live::latency),
+    ("live-venue", live::venue),
     ("memory-engine", feeds::memory_engine),
     ("memory-frames", feeds::memory_frames),
     ("merge", feeds::merge),

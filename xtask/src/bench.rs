@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: whole programs beside their references, instructions, and the criterion benches of parts.
 
+mod case;
 mod cases;
 mod data;
 mod figures;
@@ -14,7 +15,8 @@ use std::fs;
 use std::time::SystemTime;
 
 use crate::Outcome;
-use cases::{CASES, Case, Figure, Value};
+use case::{Case, Figure, Value};
+use cases::CASES;
 use figures::{Finding, Runs};
 use machine::Machine;
 pub(crate) use options::HELP;

@@ -1,74 +1,7 @@
 //! What is measured, what it is held against, and the bars: one entry for each figure.
 
-/// Programs that run in turn, and what is read off them.
-#[derive(Debug)]
-pub(super) struct Case {
-    pub(super) name: &'static str,
-    /// Command lines by name, as [`programs`](super::programs) reads them.
-    pub(super) programs: &'static [(&'static str, &'static str)],
-    pub(super) figures: &'static [Figure],
-}
-
-/// A number that is worked out from what programs say.
-#[derive(Debug)]
-pub(super) struct Figure {
-    pub(super) name: &'static str,
-    pub(super) value: Value,
-    pub(super) bar: Bar,
-}
-
-/// How a figure is worked out. Programs are given by their names, what they say by the names of their numbers.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Value {
-    /// One program's number over another's.
-    Ratio { of: &'static str, over: &'static str, number: &'static str },
-    /// A number that counts something, in this unit.
-    Count { of: &'static str, number: &'static str, unit: &'static str },
-    /// How much more time one program takes than another, in milliseconds.
-    Later { of: &'static str, than: &'static str, number: &'static str },
-    /// Instructions of one program beyond another's for each of what `per` names, counted by callgrind: the
-    /// difference of two runs, where `{}` is the one and the other size.
-    Instructions { of: &'static str, beyond: &'static str, sizes: [u32; 2], per: &'static str },
-}
-
-impl Value {
-    /// Whether it is made of what this program says.
-    pub(super) fn speaks_of(self, program: &str) -> bool {
-        match self {
-            Value::Ratio { of, over, .. } => [of, over].contains(&program),
-            Value::Later { of, than, .. } => [of, than].contains(&program),
-            Value::Count { of, .. } => of == program,
-            Value::Instructions { .. } => false,
-        }
-    }
-}
-
-/// What a figure is to be.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Bar {
-    /// Not more.
-    Most(f64),
-    /// Not less.
-    Least(f64),
-    /// Nothing, in no run.
-    Never,
-    /// Nothing is asked.
-    Open,
-}
-
-const fn ratio(of: &'static str, over: &'static str, number: &'static str) -> Value {
-    Value::Ratio { of, over, number }
-}
-
-const fn count(of: &'static str, number: &'static str, unit: &'static str) -> Value {
-    Value::Count { of, number, unit }
-}
-
-const fn figure(name: &'static str, value: Value, bar: Bar) -> Figure {
-    Figure { name, value, bar }
-}
-
-use Bar::{Least, Most, Never, Open};
+use super::case::Bar::{Least, Most, Never, Open};
+use super::case::{Case, Value, count, figure, ratio};
 
 pub(super) const CASES: &[Case] = &[
     Case {
@@ -304,6 +237,53 @@ pub(super) const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "live/instructions",
+        programs: &[],
+        figures: &[
+            figure(
+                "client that reads, per message",
+                Value::Instructions {
+                    of: "measure live-bare series=8 minutes={}",
+                    beyond: "measure prepare series=1 minutes=10",
+                    sizes: [1_000, 3_000],
+                    per: "messages",
+                },
+                Open,
+            ),
+            figure(
+                "from bytes to frames, per message",
+                Value::Instructions {
+                    of: "measure live-frames series=8 minutes={}",
+                    beyond: "measure prepare series=1 minutes=10",
+                    sizes: [1_000, 3_000],
+                    per: "messages",
+                },
+                Open,
+            ),
+        ],
+    },
+    Case {
+        name: "live/latency",
+        programs: &[
+            ("bare", "measure live-latency messages=5000 per_second=1000 bare=true"),
+            ("frames", "measure live-latency messages=5000 per_second=1000"),
+        ],
+        figures: &[
+            figure("bare client, p50", count("bare", "p50_ms", "ms"), Open),
+            figure("bare client, p99", count("bare", "p99_ms", "ms"), Open),
+            figure(
+                "frames beside it, p50",
+                Value::Later { of: "frames", than: "bare", number: "p50_ms" },
+                Open,
+            ),
+            figure(
+                "frames beside it, p99",
+                Value::Later { of: "frames", than: "bare", number: "p99_ms" },
+                Open,
+            ),
+        ],
+    },
+    Case {
         name: "first frame",
         programs: &[
             ("groups", "measure bare data={zstd-120} groups=1"),
@@ -356,6 +336,7 @@ pub(super) const CASES: &[Case] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::super::case::Figure;
     use super::*;
 
     #[test]

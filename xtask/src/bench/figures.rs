@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cases::{Bar, Figure, Value};
+use super::case::{Bar, Figure, Value};
 use super::programs::Numbers;
 
 /// A figure as it stands in the report.

@@ -90,9 +90,10 @@ impl Tape {
         self.suspect = self.suspect.max(until);
     }
 
-    /// Whether all that may have been lost was fetched, or passed over.
-    pub(crate) fn is_caught_up(&self) -> bool {
-        self.next.max(self.cleared) >= self.timeframe.floor(self.suspect).unwrap_or(Timestamp::MIN)
+    /// Start of the first row that cannot have been lost, once those before it were fetched or passed over.
+    pub(crate) fn caught_up(&self) -> Option<Timestamp> {
+        let suspect = self.timeframe.floor(self.suspect).unwrap_or(Timestamp::MIN);
+        (self.next.max(self.cleared) >= suspect).then(|| self.next.max(suspect))
     }
 
     /// A row has arrived.

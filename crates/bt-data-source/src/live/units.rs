@@ -67,9 +67,12 @@ impl LiveUnits {
         self.tape.suspect(time.filter(|_| asks).unwrap_or(suspect).max(suspect));
         candles.into_iter().for_each(|candle| self.arrive(candle));
         (self.course.time, self.course.stale) = (time, stale);
-        if time.is_some() && !self.course.is_live && self.tape.is_caught_up() {
+        if time.is_some()
+            && !self.course.is_live
+            && let Some(first) = self.tape.caught_up()
+        {
             self.course.is_live = true;
-            self.say(remarks::live(&self.series, self.tape.next()));
+            self.say(remarks::live(&self.series, first));
         }
         Ok(())
     }
