@@ -33,6 +33,25 @@ pub fn parquet(bytes: &[u8]) -> Result<u64, String> {
     Ok(read)
 }
 
+/// Reads a message of a venue.
+///
+/// # Errors
+/// What is wrong with it, in words.
+#[cfg(feature = "live")]
+pub fn message(bytes: &[u8]) -> Result<(), String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    crate::live::read_message(text)
+}
+
+/// Reads the candles in a venue's answer. Returns how many there are.
+///
+/// # Errors
+/// What is wrong with it, in words.
+#[cfg(feature = "live")]
+pub fn answer(bytes: &[u8]) -> Result<usize, String> {
+    crate::live::read_answer(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::backfill::{Backfill, BackfillError, Fetch};
 use super::backoff::Backoff;
@@ -28,6 +29,8 @@ use super::{LiveError, kline, tls};
 pub struct RestConfig {
     /// How long a fetch may take, with all its attempts; 20 s. What it waits for then is missing.
     pub patience: Duration,
+    /// How long an attempt may take once it is its turn; 5 s.
+    pub attempt: Duration,
     /// Requests under way at a time; 4.
     pub at_once: usize,
     /// Requests in a minute; 1200.
@@ -42,6 +45,7 @@ impl Default for RestConfig {
     fn default() -> Self {
         RestConfig {
             patience: Duration::from_secs(20),
+            attempt: Duration::from_secs(5),
             at_once: 4,
             per_minute: 1200,
             backoff: Duration::from_millis(250),
@@ -54,6 +58,8 @@ impl RestConfig {
     with! {
         /// Sets [`patience`](RestConfig::patience).
         with_patience: patience: Duration;
+        /// Sets [`attempt`](RestConfig::attempt).
+        with_attempt: attempt: Duration;
         /// Sets [`at_once`](RestConfig::at_once).
         with_at_once: at_once: usize;
         /// Sets [`per_minute`](RestConfig::per_minute).
@@ -84,6 +90,8 @@ struct Venue {
     turns: Semaphore,
     rate: Mutex<Rate>,
     seed: u64,
+    /// How often it was asked so far.
+    asked: AtomicU64,
 }
 
 /// Rows that a venue hands out at a time.
@@ -138,7 +146,9 @@ impl RestBackfill {
         let client = client.build().map_err(|_| invalid("rest_url", base, expected))?;
         let (turns, rate) = (Semaphore::new(config.at_once), Mutex::new(Rate::new(config.per_minute)));
         let seed = super::source::seed();
-        Ok(RestBackfill { venue: Arc::new(Venue { client, klines, config, turns, rate, seed }) })
+        Ok(RestBackfill {
+            venue: Arc::new(Venue { client, klines, config, turns, rate, seed, asked: AtomicU64::new(0) }),
+        })
     }
 }
 
@@ -187,27 +197,19 @@ impl Venue {
 
     /// Asks until there is an answer or patience is over.
     async fn page(&self, url: &Url, until: Instant) -> Result<Vec<Candle>, BackfillError> {
-        let config = &self.config;
-        let mut backoff = Backoff::new(
-            config.backoff,
-            config.backoff_limit,
-            Pcg64::new(self.seed.into(), url.as_str().len() as u128),
-        );
-        let mut failed = None;
+        let RestConfig { backoff, backoff_limit, .. } = self.config;
+        let rng = Pcg64::new(self.seed.into(), self.asked.fetch_add(1, Ordering::Relaxed).into());
+        let mut backoff = Backoff::new(backoff, backoff_limit, rng);
+        let mut failed = late(url);
         loop {
-            let late =
-                || BackfillError::Unreachable { url: url.to_string(), source: "no answer in time".into() };
-            let answer = match timeout_at(until, self.ask(url)).await {
-                Ok(answer) => answer,
-                Err(_) => return Err(failed.unwrap_or_else(late)),
-            };
-            match answer {
-                Ok(rows) => return Ok(rows),
-                Err(error) if is_final(&error) => return Err(error),
-                Err(error) => {
+            match timeout_at(until, self.ask(url)).await {
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(error)) if is_final(&error) => return Err(error),
+                Ok(Err(error)) => {
                     tracing::debug!(url = url.as_str(), %error, "asks again");
-                    failed = Some(error);
+                    failed = error;
                 }
+                Err(_) => return Err(failed),
             }
             sleep(backoff.next()).await;
         }
@@ -220,6 +222,10 @@ impl Venue {
         while let Err(wait) = self.rate(|rate| rate.take(Instant::now())) {
             sleep_until(wait).await;
         }
+        timeout(self.config.attempt, self.send(url)).await.unwrap_or_else(|_| Err(late(url)))
+    }
+
+    async fn send(&self, url: &Url) -> Result<Vec<Candle>, BackfillError> {
         let broken = |error: reqwest::Error| BackfillError::Unreachable {
             url: url.to_string(),
             source: Box::new(error.without_url()),
@@ -247,6 +253,10 @@ impl fmt::Debug for RestBackfill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RestBackfill").field("klines", &self.venue.klines.as_str()).finish_non_exhaustive()
     }
+}
+
+fn late(url: &Url) -> BackfillError {
+    BackfillError::Unreachable { url: url.to_string(), source: "no answer in time".into() }
 }
 
 /// Another attempt would not mend it.
@@ -287,7 +297,7 @@ async fn read(
 }
 
 /// The rows of an answer, which ascend.
-fn parse(body: &[u8]) -> Result<Vec<Candle>, String> {
+pub(super) fn parse(body: &[u8]) -> Result<Vec<Candle>, String> {
     let rows: Vec<Row> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let rows =
         rows.into_iter().map(|Row(t, o, h, l, c, v, _, _, n, ..)| kline::candle(t, [&o, &h, &l, &c, &v], n));
