@@ -55,7 +55,7 @@ pub(crate) struct News {
     /// The venue's time.
     pub(crate) time: Option<Timestamp>,
     /// That time is told by others: the series' own connection is silent.
-    pub(crate) stale: bool,
+    pub(crate) silent: bool,
     /// Rows that end at or before it may have been lost.
     pub(crate) suspect: Timestamp,
     /// Rows that a full queue lost since the last look.
@@ -173,13 +173,13 @@ impl Hub {
     /// What there is to know for a series.
     pub(crate) fn look(&self, lane: usize) -> News {
         let mut state = self.lock();
-        let (time, stale) = state.time_of(lane);
+        let (time, silent) = state.time_of(lane);
         let remark = state.remarks.pop_front();
         let one = &mut state.lanes[lane];
         News {
             candles: std::mem::take(&mut one.queue),
             time,
-            stale,
+            silent,
             suspect: one.suspect,
             lost: std::mem::take(&mut one.lost),
             remark,
@@ -189,15 +189,15 @@ impl Hub {
 
     /// Has `waker` woken when there is anything to look at, or time comes to `until`. Returns whether that is
     /// already so.
-    pub(crate) fn wait(&self, lane: usize, until: Timestamp, was_stale: bool, waker: &Waker) -> bool {
+    pub(crate) fn wait(&self, lane: usize, until: Timestamp, was_silent: bool, waker: &Waker) -> bool {
         let mut state = self.lock();
-        let (time, stale) = state.time_of(lane);
+        let (time, silent) = state.time_of(lane);
         let one = &state.lanes[lane];
         let is_news = !one.queue.is_empty()
             || one.lost > 0
             || one.refused.is_some()
             || !state.remarks.is_empty()
-            || stale != was_stale
+            || silent != was_silent
             || time.is_some_and(|time| time >= until);
         drop(state.take_waker(lane));
         if !is_news {

@@ -218,8 +218,8 @@ pub(super) fn seed() -> u64 {
 /// [`Backfill`], if there is one, and else it is a gap. One that comes later still is logged (`SOURCE_LATE`),
 /// counted and passed over. All rows go through the checks of any source (R7).
 ///
-/// When the connection is silent for too long, time is that of the venue's other connections, and batches say
-/// that they are stale (R22).
+/// When the connection is silent for too long, time is that of the venue's other connections, and rows are fetched
+/// from the [`Backfill`] as it passes them. Without one, or if it fails too, batches say that they are stale (R22).
 ///
 /// # Cancel safety
 /// It holds what it has not yet said or handed on: a `next()` that is dropped loses nothing.

@@ -41,6 +41,9 @@ pub(crate) struct Course {
     ready: VecDeque<Unit>,
     fetching: Option<(Range<Timestamp>, Fetch)>,
     time: Option<Timestamp>,
+    /// The connection is, and others tell the time.
+    silent: bool,
+    /// So is the archive, and nobody knows what happens.
     stale: bool,
     told_stale: bool,
     /// The archive failed while the connection was silent, and is asked no more before it speaks.
@@ -52,7 +55,7 @@ pub(crate) struct Course {
 impl LiveUnits {
     /// Takes what has arrived.
     fn look(&mut self) -> Result<(), SourceError> {
-        let News { candles, time, stale, suspect, lost, remark, refused } = self.hub.look(self.lane);
+        let News { candles, time, silent, suspect, lost, remark, refused } = self.hub.look(self.lane);
         if let Some(reason) = refused {
             let error = LiveError::Refused { series: self.series.clone(), reason };
             return Err(SourceError::Other(Box::new(error)));
@@ -61,12 +64,12 @@ impl LiveUnits {
         if lost > 0 {
             self.say(remarks::dropped(&self.series, lost));
         }
-        // While it is cut off, a series can only learn from the archive what happens.
-        self.course.unanswered &= stale;
-        let asks = stale && self.backfill.is_some() && !self.course.unanswered;
+        // While it is cut off, a series learns from the archive what happens, or not at all.
+        self.course.unanswered &= silent;
+        let asks = silent && self.backfill.is_some() && !self.course.unanswered;
         self.tape.suspect(time.filter(|_| asks).unwrap_or(suspect).max(suspect));
         candles.into_iter().for_each(|candle| self.arrive(candle));
-        (self.course.time, self.course.stale) = (time, stale);
+        (self.course.time, self.course.silent, self.course.stale) = (time, silent, silent && !asks);
         if time.is_some()
             && !self.course.is_live
             && let Some(first) = self.tape.caught_up()
@@ -144,10 +147,10 @@ impl LiveUnits {
 
     /// Nothing is there before the venue's time is `until`: says what there is to say of that, or waits.
     fn poll_wait(&mut self, until: Timestamp, cx: &Context<'_>) -> Poll<()> {
-        let Course { stale, told_stale, .. } = self.course;
+        let Course { silent, stale, told_stale, .. } = self.course;
         if stale != told_stale {
             self.tell_time(self.tape.next());
-        } else if !self.hub.wait(self.lane, until, stale, cx.waker()) {
+        } else if !self.hub.wait(self.lane, until, silent, cx.waker()) {
             return Poll::Pending;
         }
         Poll::Ready(())
