@@ -32,8 +32,9 @@ const PRIVATE_MEMORY: u64 = 64 << 20;
 
 /// Threads that list, read and decode the files of sources, off the executor's own (R36).
 ///
-/// Sources share the threads and a budget of bytes (R37). They are read ahead of, within the budget: first the
-/// source that is being waited for, then those that were read the least far in time. Each source has a
+/// Sources share the threads and a budget of bytes (R37). Those that are being waited for are served first, in
+/// the order in which they were asked; then, within the budget, is read ahead for those that were read the least
+/// far in time. Each source has a
 /// reservation for its largest row group (or 65,536 rows of it) that nobody else can have, so one that is
 /// waited for always gets its next rows, whatever the others hold. A file is open only while rows of it are
 /// decoded.
@@ -119,7 +120,8 @@ impl ReadPool {
         }
     }
 
-    /// Has a thread of the pool do something, ahead of all reading ahead. If the future is dropped before a thread
+    /// Has a thread of the pool do something: before all reading ahead, and before sources that are waited for
+    /// from later on. If the future is dropped before a thread
     /// gets to it, it is not done.
     pub(crate) fn offload<T, F>(
         &self,
@@ -132,7 +134,7 @@ impl ReadPool {
         let (answer, answered) = oneshot::channel();
         let shared = &self.owner.shared;
         let mut state = shared.lock();
-        state.tasks.push_back(Box::new(move || {
+        state.add_task(Box::new(move || {
             if !answer.is_closed() {
                 // Nobody may be there to hear it any more.
                 let _ = answer.send(work());

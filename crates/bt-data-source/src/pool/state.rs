@@ -36,19 +36,24 @@ struct Client {
     frontier: Timestamp,
     polled: bool,
     waker: Option<Waker>,
-    queued: Option<(Lane, Timestamp)>,
+    /// When it was first waited for since it was last answered.
+    arrival: Arrival,
+    place: Option<Place>,
 }
 
-/// Why a client is to be served. Within a lane the one that was decoded the least far comes first: a merge of
-/// all needs it first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lane {
-    /// It is being waited for.
-    Waiting,
-    /// Its next unit fits its slot.
-    Hungry,
-    /// It is ahead, but not too far.
-    Ahead,
+/// Tells who was waited for first, of clients and tasks.
+type Arrival = u64;
+
+/// Where a client stands in line; the least is served first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// It is being waited for since then. Were it not for the order of arrival, one that is always asked for
+    /// again could keep others waiting for ever.
+    Waiting(Arrival),
+    /// Its next unit fits its slot. It was decoded up to there: a merge needs the one first that is the least far.
+    Hungry(Timestamp),
+    /// It is ahead, but not too far, and was decoded up to there.
+    Ahead(Timestamp),
 }
 
 /// All that the threads and the sources of a pool share.
@@ -60,9 +65,10 @@ pub(super) struct State {
     pub(super) closing: bool,
     /// Threads that have nothing to do.
     pub(super) idle: usize,
-    pub(super) tasks: VecDeque<Task>,
+    tasks: VecDeque<(Arrival, Task)>,
     clients: BTreeMap<Id, Client>,
-    lanes: [BTreeSet<(Timestamp, Id)>; 3],
+    line: BTreeSet<(Place, Id)>,
+    arrivals: Arrival,
     next_id: Id,
     slots: u64,
     excess: u64,
@@ -85,7 +91,8 @@ impl State {
             idle: 0,
             tasks: VecDeque::new(),
             clients: BTreeMap::new(),
-            lanes: Default::default(),
+            line: BTreeSet::new(),
+            arrivals: 0,
             next_id: 0,
             slots: 0,
             excess: 0,
@@ -148,7 +155,8 @@ impl State {
             frontier: reading.rules.range.from(),
             polled: false,
             waker: None,
-            queued: None,
+            arrival: 0,
+            place: None,
             reading,
         };
         self.clients.insert(id, client);
@@ -159,8 +167,8 @@ impl State {
     /// Withdraws all work of a client (R38). What it held is returned, to be dropped without the lock.
     pub(super) fn remove(&mut self, id: Id) -> impl Sized + use<> {
         let client = self.clients.remove(&id)?;
-        if let Some((lane, frontier)) = client.queued {
-            self.lanes[lane as usize].remove(&(frontier, id));
+        if let Some(place) = client.place {
+            self.line.remove(&(place, id));
         }
         self.excess -= client.excess();
         self.reserved -= client.held;
@@ -172,41 +180,49 @@ impl State {
         Some(client)
     }
 
-    /// Puts a client into the lane where it belongs now.
+    /// Puts a client in line where it belongs now.
     fn queue(&mut self, id: Id) {
         let target = unit::bytes(self.target());
         let Some(client) = self.clients.get_mut(&id) else { return };
-        let lane = client.lane(target);
-        let queued = lane.map(|lane| (lane, client.frontier));
-        let before = std::mem::replace(&mut client.queued, queued);
-        if before == queued {
+        let place = client.place(target);
+        let before = std::mem::replace(&mut client.place, place);
+        if before == place {
             return;
         }
-        if let Some((lane, frontier)) = before {
-            self.lanes[lane as usize].remove(&(frontier, id));
+        if let Some(place) = before {
+            self.line.remove(&(place, id));
         }
-        if let Some((lane, frontier)) = queued {
-            self.lanes[lane as usize].insert((frontier, id));
+        if let Some(place) = place {
+            self.line.insert((place, id));
         }
+    }
+
+    /// Adds a task, which is waited for from now on.
+    pub(super) fn add_task(&mut self, task: Task) {
+        let arrival = self.arrive();
+        self.tasks.push_back((arrival, task));
+    }
+
+    fn arrive(&mut self) -> Arrival {
+        self.arrivals += 1;
+        self.arrivals
     }
 
     /// Who is to be served next.
     fn candidate(&self) -> Option<Id> {
-        let first = |lane: Lane| self.lanes[lane as usize].first().map(|(_, id)| *id);
-        if let Some(waiting) = first(Lane::Waiting) {
-            return Some(waiting);
-        }
-        if self.check_budget().is_err() {
+        let (place, id) = *self.line.first()?;
+        let served = match place {
+            Place::Waiting(_) => true,
             // The slots alone are too much: nothing is read ahead, and the first poll says why.
-            return None;
-        }
-        first(Lane::Hungry).or_else(|| {
+            _ if self.check_budget().is_err() => false,
+            Place::Hungry(_) => true,
             // Only the first: were a smaller one let past, a large one might never get room.
-            first(Lane::Ahead).filter(|id| {
-                let client = self.clients.get(id);
+            Place::Ahead(_) => {
+                let client = self.clients.get(&id);
                 client.is_some_and(|c| c.least.is_some_and(|bytes| c.cost(bytes) <= self.room()))
-            })
-        })
+            }
+        };
+        served.then_some(id)
     }
 
     /// Whether an idle thread should be woken.
@@ -223,12 +239,12 @@ impl State {
         !self.tasks.is_empty() || self.candidate().is_some()
     }
 
-    /// Takes on the next work. What is being waited for goes before tasks, those before reading ahead.
+    /// Takes on the next work: what is being waited for, in order of arrival, and then what is read ahead.
     pub(super) fn next_work(&mut self) -> Option<Work> {
-        if self.lanes[Lane::Waiting as usize].is_empty()
-            && let Some(task) = self.tasks.pop_front()
-        {
-            return Some(Work::Task(task));
+        let waiting = self.line.first().map(|(place, _)| *place);
+        let task = self.tasks.front().map(|(arrival, _)| Place::Waiting(*arrival));
+        if task.is_some_and(|task| waiting.is_none_or(|waiting| task < waiting)) {
+            return self.tasks.pop_front().map(|(_, task)| Work::Task(task));
         }
         let id = self.candidate()?;
         let (target, room) = (self.target(), self.room());
@@ -322,6 +338,7 @@ impl State {
     /// The next chunk of a client, or its error, or its end. If there is none yet, it is waited for. Returns
     /// a waker that is no longer needed too, to be dropped without the lock.
     pub(super) fn poll(&mut self, id: Id, cx: &Context<'_>) -> (Polled, Option<Waker>) {
+        let now = self.arrive();
         let Some(client) = self.clients.get_mut(&id) else { return (Poll::Ready(None), None) };
         client.polled = true;
         let polled = if let Some(parcel) = client.ready.pop_front() {
@@ -336,6 +353,9 @@ impl State {
             Poll::Pending
         };
         let old = if polled.is_pending() {
+            if client.waker.is_none() {
+                client.arrival = now;
+            }
             match &client.waker {
                 Some(waker) if waker.will_wake(cx.waker()) => None,
                 _ => client.waker.replace(cx.waker().clone()),
@@ -360,19 +380,19 @@ impl Client {
         (self.held + bytes).saturating_sub(self.slot) - self.excess()
     }
 
-    fn lane(&self, target: u64) -> Option<Lane> {
+    fn place(&self, target: u64) -> Option<Place> {
         let least = self.least?;
         let unit = least.max(target);
         if self.in_flight.is_some() {
             None
         } else if self.waker.is_some() {
-            Some(Lane::Waiting)
+            Some(Place::Waiting(self.arrival))
         } else if !self.polled && self.held > 0 {
             None
         } else if self.cost(least) == 0 {
-            Some(Lane::Hungry)
+            Some(Place::Hungry(self.frontier))
         } else if self.held + unit <= unit.saturating_mul(READ_AHEAD) {
-            Some(Lane::Ahead)
+            Some(Place::Ahead(self.frontier))
         } else {
             None
         }
@@ -408,7 +428,7 @@ mod tests {
     fn job(state: &mut State) -> Option<Job> {
         match state.next_work()? {
             Work::Unit(job) => Some(job),
-            Work::Task(_) => panic!("no tasks here"),
+            Work::Task(_) => panic!("a task"),
         }
     }
 
@@ -460,14 +480,42 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_is_waited_for_goes_before_tasks_and_tasks_before_reading_ahead() {
+    fn what_is_waited_for_is_served_in_order_of_arrival_and_reading_ahead_comes_after_it() {
         let mut state = State::new(1 << 30, false, 1);
-        let ids = [10, 20].map(|from| state.register(reading(from, 9)));
-        state.tasks.push_back(Box::new(|| {}));
-        assert!(poll(&mut state, ids[1]).is_pending());
-        assert_eq!(job(&mut state).unwrap().id, ids[1]);
+        let ids = [40, 10, 20, 30].map(|from| state.register(reading(from, 9)));
+        state.add_task(Box::new(|| {}));
+        for id in [ids[3], ids[2], ids[3]] {
+            assert!(poll(&mut state, id).is_pending());
+        }
+        state.add_task(Box::new(|| {}));
+        assert!(poll(&mut state, ids[0]).is_pending());
+        let mut served = Vec::new();
+        while let Some(work) = state.next_work() {
+            served.push(match work {
+                Work::Unit(job) => Some(job.id),
+                Work::Task(_) => None,
+            });
+        }
+        assert_eq!(served, [None, Some(ids[3]), Some(ids[2]), None, Some(ids[0]), Some(ids[1])]);
+    }
+
+    #[test]
+    fn whoever_always_waits_again_holds_nobody_up() {
+        let mut state = State::new(1 << 30, false, 1);
+        let [greedy, other] = [10, 900].map(|from| state.register(reading(from, 1_000_000)));
+        assert!(poll(&mut state, greedy).is_pending());
+        assert!(poll(&mut state, other).is_pending());
+        let first = job(&mut state).unwrap();
+        assert_eq!(first.id, greedy);
+        state.add_task(Box::new(|| {}));
+        done(&mut state, first, 11);
+        // It takes all that there is, and waits again before anybody else is served.
+        while let Poll::Ready(Some(Ok(parcel))) = poll(&mut state, greedy) {
+            state.release(greedy, parcel.bytes);
+        }
+        assert_eq!(job(&mut state).unwrap().id, other);
         assert!(matches!(state.next_work(), Some(Work::Task(_))));
-        assert_eq!(job(&mut state).unwrap().id, ids[0]);
+        assert_eq!(job(&mut state).unwrap().id, greedy);
     }
 
     #[test]
@@ -560,6 +608,6 @@ mod tests {
         assert!(!done(&mut state, late, 100));
         drop(state.remove(other.id));
         assert_eq!((state.reserved, state.excess, state.slots, state.clients()), (0, 0, 0, 0));
-        assert!(state.lanes.iter().all(BTreeSet::is_empty) && job(&mut state).is_none());
+        assert!(state.line.is_empty() && job(&mut state).is_none());
     }
 }
