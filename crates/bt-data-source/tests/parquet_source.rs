@@ -326,6 +326,27 @@ fn r29_an_error_is_said_before_it_is_yielded_and_the_same_under_any_root() {
 }
 
 #[test]
+fn r29_a_skipped_month_is_said_before_the_error_of_the_file_behind_it() {
+    let root = tempfile::tempdir().unwrap();
+    let shown = |name| month(root.path(), 2024, name);
+    write(&shown("1"), &minutes("2024-01-31T23:58:00Z", 2), 1000);
+    write(&shown("3"), &[], 1000);
+    write(&shown("5"), &minutes("2024-05-01", 100), 1000);
+    corrupt(&shown("5"));
+    let builder = ParquetSource::builder(root.path(), series()).range(range("2024-01-01", "2024-07-01"));
+    let course = Course::of(builder.missing(MissingPolicy::Skip));
+    let expected = [
+        (0, "SOURCE_FILE_OPEN"),
+        (2, "SOURCE_PARTITION_MISSING"),
+        (2, "SOURCE_FILE_OPEN"),
+        (2, "SOURCE_PARTITION_MISSING"),
+        (2, "SOURCE_FAILED"),
+    ];
+    assert_eq!(course.events(), expected);
+    assert_eq!(course.stats.files, 2);
+}
+
+#[test]
 fn r29_an_error_waits_until_it_was_said() {
     let (dir, paths) = files(&[minutes("2024-01-01", 100), minutes("2024-01-01T01:40:00Z", 100)], 1000);
     corrupt(&paths[1]);

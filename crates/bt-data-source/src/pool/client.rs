@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bt_core::{Columns, SourceError};
 
 use super::ReadPool;
-use super::job::{Id, Parcel, Reading};
+use super::job::{Failure, Id, Parcel, Reading};
 use crate::chunk::{Unit, Units};
 use crate::files::{BadFile, Entry};
 
@@ -23,7 +23,7 @@ pub(crate) struct PoolUnits {
     reading: Arc<Reading>,
     /// The next entry that was not announced.
     announced: usize,
-    /// A chunk whose file is still to be announced, or the end.
+    /// What comes when all before it was announced.
     next: Option<Next>,
     /// The file after all of these, and its error until it is told.
     bad: Option<(PathBuf, Arc<str>)>,
@@ -38,6 +38,7 @@ pub(crate) struct PoolUnits {
 
 enum Next {
     Parcel(Parcel),
+    Failed(Failure),
     End,
 }
 
@@ -79,7 +80,13 @@ impl PoolUnits {
         shared.unlock(state);
         // A waker may hold the last handle on a task, which may hold this pool: not under the lock.
         drop(old);
-        polled.map(|item| item.transpose().map(|parcel| parcel.map_or(Next::End, Next::Parcel)))
+        polled.map(|item| {
+            Ok(match item {
+                Some(Ok(parcel)) => Next::Parcel(parcel),
+                Some(Err(failure)) => Next::Failed(failure),
+                None => Next::End,
+            })
+        })
     }
 
     /// Columns that nobody holds any more. Batches are dropped in the order in which they were handed on, so
@@ -96,9 +103,9 @@ impl PoolUnits {
         }
     }
 
-    /// What there is to say before the rows of `entry`, or at the end.
-    fn announce(&mut self, entry: usize) -> Option<Unit> {
-        let next = self.reading.entries.get(self.announced).filter(|_| self.announced <= entry)?;
+    /// What is still to be said of the entries in front of number `end`.
+    fn announce(&mut self, end: usize) -> Option<Unit> {
+        let next = self.reading.entries[..end].get(self.announced)?;
         self.announced += 1;
         Some(match next {
             Entry::File(info) => Unit::File { path: Arc::clone(&info.shown), rows: info.rows() },
@@ -118,11 +125,12 @@ impl Units for PoolUnits {
                 Err(error) => return Poll::Ready(Some(Err(error))),
             },
         };
-        let entry = match &next {
-            Next::Parcel(parcel) => parcel.entry,
+        let end = match &next {
+            Next::Parcel(parcel) => parcel.entry + 1,
+            Next::Failed(failure) => failure.entry,
             Next::End => self.reading.entries.len(),
         };
-        if let Some(unit) = self.announce(entry) {
+        if let Some(unit) = self.announce(end) {
             self.next = Some(next);
             return Poll::Ready(Some(Ok(unit)));
         }
@@ -131,6 +139,7 @@ impl Units for PoolUnits {
                 self.current = bytes;
                 Poll::Ready(Some(Ok(Unit::Rows(chunk))))
             }
+            Next::Failed(failure) => Poll::Ready(Some(Err(failure.error))),
             Next::End => Poll::Ready(self.fault.take().map(Err)),
         }
     }

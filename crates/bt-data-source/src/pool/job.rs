@@ -52,6 +52,14 @@ pub(super) struct Parcel {
     pub(super) bytes: u64,
 }
 
+/// What ends a client early.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The entry that cannot be read.
+    pub(super) entry: usize,
+    pub(super) error: SourceError,
+}
+
 /// What comes back at the end of a unit.
 pub(super) struct Finished {
     pub(super) plan: Option<Arc<FilePlan>>,

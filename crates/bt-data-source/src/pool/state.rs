@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bt_core::{Columns, ConfigError, SourceError, Timestamp};
+use bt_core::{Columns, ConfigError, Timestamp};
 
-use super::job::{Finished, Id, Job, Parcel, Reading, Task, Work};
+use super::job::{Failure, Finished, Id, Job, Parcel, Reading, Task, Work};
 use super::unit::{self, Cursor, SLICE_ROWS, Unit};
 use crate::decode::FilePlan;
 
@@ -30,7 +30,7 @@ struct Client {
     /// Bytes reserved for the unit that a thread works on and has not delivered yet.
     in_flight: Option<u64>,
     ready: VecDeque<Parcel>,
-    error: Option<SourceError>,
+    failure: Option<Failure>,
     plan: Option<(usize, Arc<FilePlan>)>,
     /// Up to where it was decoded.
     frontier: Timestamp,
@@ -150,7 +150,7 @@ impl State {
             held: 0,
             in_flight: None,
             ready: VecDeque::new(),
-            error: None,
+            failure: None,
             plan: None,
             frontier: reading.rules.range.from(),
             polled: false,
@@ -306,9 +306,9 @@ impl State {
         let client = self.clients.get_mut(&id)?;
         let left = client.in_flight.take().unwrap_or(0);
         client.plan = plan.filter(|_| client.cursor.entry == unit.entry).map(|plan| (unit.entry, plan));
-        if error.is_some() {
+        if let Some(error) = error {
             client.least = None;
-            client.error = error;
+            client.failure = Some(Failure { entry: unit.entry, error });
         }
         let over = client.least.is_none();
         let waker = if over || !client.ready.is_empty() { client.waker.take() } else { None };
@@ -345,8 +345,8 @@ impl State {
             Poll::Ready(Some(Ok(parcel)))
         } else if client.in_flight.is_some() {
             Poll::Pending
-        } else if let Some(error) = client.error.take() {
-            Poll::Ready(Some(Err(error)))
+        } else if let Some(failure) = client.failure.take() {
+            Poll::Ready(Some(Err(failure)))
         } else if client.least.is_none() {
             Poll::Ready(None)
         } else {
@@ -368,7 +368,7 @@ impl State {
     }
 }
 
-pub(super) type Polled = Poll<Option<Result<Parcel, SourceError>>>;
+pub(super) type Polled = Poll<Option<Result<Parcel, Failure>>>;
 
 impl Client {
     fn excess(&self) -> u64 {
