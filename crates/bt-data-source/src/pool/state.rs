@@ -47,8 +47,7 @@ type Arrival = u64;
 /// Where a client stands in line; the least is served first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    /// It is being waited for since then. Were it not for the order of arrival, one that is always asked for
-    /// again could keep others waiting for ever.
+    /// It is being waited for since then. In another order one could keep others waiting for ever.
     Waiting(Arrival),
     /// Its next unit fits its slot. It was decoded up to there: a merge needs the one first that is the least far.
     Hungry(Timestamp),
