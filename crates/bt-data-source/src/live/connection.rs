@@ -167,13 +167,14 @@ impl Connection {
                 if symbol != listed.symbol || interval != listed.timeframe {
                     return self.malformed(&format!("stream {stream} with a kline of {symbol}@{interval}"));
                 }
-                // An instant that its kline does not vouch for would move time for good: an open kline has not
-                // ended yet, and what closed at one instant comes before what closes later.
+                // An instant that its kline does not vouch for would move time for good: an open kline has begun and
+                // not ended yet, and what closed at one instant comes before what closes later.
                 let end = interval.end_of(candle.start).unwrap_or(Timestamp::MAX);
+                let at = if closed { end } else { at.clamp(candle.start, end) };
                 heard.now();
                 self.backoff.reset();
                 let candle = closed.then_some((&listed.lanes[..], candle));
-                self.hub.arrive(self.number, at.min(end), candle);
+                self.hub.arrive(self.number, at, candle);
                 self.hub.enter(self.number, ConnectionState::Live, "messages arrive");
             }
             Ok(Message::Other) => self.hub.count(self.number, |stats| stats.foreign += 1),
