@@ -7,7 +7,7 @@ use super::files::{Dependency, Member, Tree};
 const TOP: [&str; 3] = ["bt-cli", "benches", "xtask"];
 
 /// What each library may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("bt-core", &["chrono", "futures-core", "futures-sink", "pin-project-lite", "thiserror"]),
     (
         "bt-data-source",
@@ -55,6 +55,21 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     (
         "bt-engine",
         &["bt-core", "futures-core", "futures-sink", "pin-project-lite", "thiserror", "tokio", "tracing"],
+    ),
+    (
+        "bt-serve",
+        &[
+            "bt-core",
+            "futures-core",
+            "futures-sink",
+            "rand_core",
+            "rand_pcg",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tokio-tungstenite",
+            "tracing",
+        ],
     ),
     ("bt-testkit", &["bt-core", "futures", "pin-project-lite", "proptest", "tokio-test"]),
 ];
