@@ -2,13 +2,16 @@
 
 mod input;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bt_serve::Speed;
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use self::input::{CandleArgs, InputArgs, Missing, VenueArgs};
+use crate::serve::speed;
 use crate::strategy::Strategy;
 use crate::values::{chance, duration, memory, whole};
 
@@ -48,6 +51,9 @@ pub(crate) enum Command {
     /// Feed candles as they happen, from a venue's WebSockets, after those of the past
     #[command(args_override_self = true, after_help = LIVE_EXAMPLES)]
     Live(LiveArgs),
+    /// Serve candles of the past as a venue's WebSockets and REST, to try services on
+    #[command(args_override_self = true, after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
     /// Make a seeded data set
     #[command(args_override_self = true, after_help = SYNTH_EXAMPLES)]
     Synth(SynthArgs),
@@ -79,6 +85,15 @@ const LIVE_EXAMPLES: &str = "Examples:
           --from 2024-01-01 --max-frames 24 --format csv
 
 Time is the venue's. It runs until --until or --max-frames, or until it is interrupted.";
+
+const SERVE_EXAMPLES: &str = "Example:
+  bt serve --data candles --series binance.spot:BTCUSDT@1m --from 2024-01-01 --to 2024-02-01 \\
+           --speed 60x --listen 127.0.0.1:9443
+  bt live --url ws://127.0.0.1:9443 --rest-url http://127.0.0.1:9443 \\
+          --series binance.spot:BTCUSDT@5m --from 2024-01-01 --until 2024-02-01
+
+Time begins when the first client listens. Candles come in Binance's public format, at the timeframe of
+the data set (--source-timeframe). It runs until it is interrupted.";
 
 const SYNTH_EXAMPLES: &str = "Example:
   bt synth --out candles --instruments 8 --months 12 --seed 7 --gaps 0.001 --compression snappy";
@@ -179,6 +194,28 @@ pub(crate) struct LiveArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) record: RecordArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// How many times as fast as real time, such as 60x; max: as fast as clients take it
+    #[arg(long, value_name = "X", default_value = "1x", value_parser = speed, help_heading = "Venue")]
+    pub(crate) speed: Speed,
+    /// How many clients are waited for before time begins
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(1_u32, 10_000), help_heading = "Venue")]
+    pub(crate) clients: u32,
+    /// Where to listen; port 0 is a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", help_heading = "Venue")]
+    pub(crate) listen: SocketAddr,
+    /// Do what lines and venues do on bad days, the same for the same seed
+    #[arg(long, value_name = "SEED", value_parser = whole(0, u64::MAX), help_heading = "Venue")]
+    pub(crate) faults: Option<u64>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

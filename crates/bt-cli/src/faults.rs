@@ -9,7 +9,7 @@ use bt_core::{ConfigError, Series, Timeframe};
 use crate::args::{CandleArgs, Cli, Command, Format, LiveArgs, MachineArgs, OutputArgs, RunArgs};
 use crate::failure::Failure;
 use crate::live;
-use crate::settings::Settings;
+use crate::settings::{Files, Settings};
 
 /// The least that a series takes of the memory: less than its rows ever do, and known without a look at its files.
 const LEAST_PER_SERIES: u64 = 4096;
@@ -37,6 +37,7 @@ impl Faults {
                 Settings::new(&args.input, &args.feed, &args.machine).err().unwrap_or_default()
             }
             Command::Live(args) => Faults::of_live(args),
+            Command::Serve(args) => Files::of(&args.input, &args.machine).err().unwrap_or_default(),
             Command::Demo(_) | Command::Synth(_) | Command::Completions { .. } => Faults::default(),
         }
     }

@@ -18,6 +18,7 @@ mod places;
 mod progress;
 mod report;
 mod run;
+mod serve;
 mod settings;
 mod signals;
 mod stats;
@@ -56,6 +57,7 @@ fn run(command_line: Vec<std::ffi::OsString>) -> Result<(), Failure> {
         Command::Run(args) => runtime(args.machine.runtime)?.block_on(run::run(args, &ui)),
         Command::Frames(args) => runtime(args.machine.runtime)?.block_on(frames::frames(args, &ui)),
         Command::Live(args) => runtime(args.machine.runtime)?.block_on(live::live(args, &ui)),
+        Command::Serve(args) => runtime(args.machine.runtime)?.block_on(serve::serve(args, &ui)),
         Command::Synth(args) => runtime(RuntimeArg::Current)?.block_on(synth::synth(args, &ui)),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use bt_core::{BoxLogSink, CandleSource, Series, SourceError, TimeRange, Timeframe};
-use bt_data_source::{ColumnNames, Live, MissingPolicy, ParquetSource, ReadPool};
+use bt_data_source::{ColumnNames, Live, MissingPolicy, ParquetBuilder, ParquetSource, ReadPool};
 use bt_engine::TokioYield;
 use bt_feeder::{Align, BarFeed, Fill, OnSourceError};
 use bt_resample::{PartialPolicy, Resample};
@@ -61,27 +61,8 @@ pub(crate) struct Opened {
 impl Settings {
     /// What the options amount to, or all that is wrong with them together.
     pub(crate) fn new(input: &InputArgs, feed: &FeedArgs, machine: &MachineArgs) -> Result<Self, Faults> {
-        let InputArgs { data, candles, from, to, missing, columns, require_checksums } = input;
-        let mut faults = Faults::default();
-        faults.of_candles(candles, machine);
-        let given = [("data", data.is_some()), ("from", from.is_some()), ("to", to.is_some())];
-        given.iter().filter(|(_, given)| !given).for_each(|(option, _)| faults.missing(option));
-        let range = from.zip(*to).map(|(from, to)| TimeRange::new(from, to));
-        if let Some(Err(error)) = &range {
-            faults.add(&["to", "from"], 0, error.to_string());
-        }
-        let (Some(data), Some(Ok(range))) = (data, range) else { return Err(faults) };
-        faults.check()?;
-        let files = Files {
-            data: data.clone(),
-            missing: match missing {
-                Missing::Error => MissingPolicy::Error,
-                Missing::Skip => MissingPolicy::Skip,
-            },
-            columns: columns.clone().unwrap_or_default(),
-            require_checksums: *require_checksums,
-        };
-        Ok(Settings::of(Origin::Files(files), range, candles, feed, machine))
+        let (files, range) = Files::of(input, machine)?;
+        Ok(Settings::of(Origin::Files(files), range, &input.candles, feed, machine))
     }
 
     /// The options that are the same wherever candles come from.
@@ -154,14 +135,11 @@ impl Settings {
     ) -> Result<Vec<ParquetSource>, Failure> {
         let mut opening = Vec::with_capacity(self.series.len());
         for series in &self.series {
-            let source = ParquetSource::builder(&files.data, self.input(series))
-                .range(range)
-                .missing(files.missing)
-                .columns(files.columns.clone())
+            let source = files
+                .source(self.input(series), range)
                 .strict(self.strict)
                 .row_logs(self.row_logs)
                 .late_faults(self.on_source_error == OnSourceError::Isolate)
-                .require_checksums(files.require_checksums)
                 .batch_rows(self.batch_rows)
                 .pool(pool)
                 .log(log("source")?)
@@ -191,6 +169,42 @@ impl Settings {
             builder = builder.subscribe(bars);
         }
         Ok(builder.build()?)
+    }
+}
+
+impl Files {
+    /// A data set and the range that is wanted of it, or all that is wrong with the options together.
+    pub(crate) fn of(input: &InputArgs, machine: &MachineArgs) -> Result<(Self, TimeRange), Faults> {
+        let InputArgs { data, candles, from, to, missing, columns, require_checksums } = input;
+        let mut faults = Faults::default();
+        faults.of_candles(candles, machine);
+        let given = [("data", data.is_some()), ("from", from.is_some()), ("to", to.is_some())];
+        given.iter().filter(|(_, given)| !given).for_each(|(option, _)| faults.missing(option));
+        let range = from.zip(*to).map(|(from, to)| TimeRange::new(from, to));
+        if let Some(Err(error)) = &range {
+            faults.add(&["to", "from"], 0, error.to_string());
+        }
+        let (Some(data), Some(Ok(range))) = (data, range) else { return Err(faults) };
+        faults.check()?;
+        let files = Files {
+            data: data.clone(),
+            missing: match missing {
+                Missing::Error => MissingPolicy::Error,
+                Missing::Skip => MissingPolicy::Skip,
+            },
+            columns: columns.clone().unwrap_or_default(),
+            require_checksums: *require_checksums,
+        };
+        Ok((files, range))
+    }
+
+    /// A source of the candles of `series` that start in `range`.
+    pub(crate) fn source(&self, series: Series, range: TimeRange) -> ParquetBuilder {
+        ParquetSource::builder(&self.data, series)
+            .range(range)
+            .missing(self.missing)
+            .columns(self.columns.clone())
+            .require_checksums(self.require_checksums)
     }
 }
 
