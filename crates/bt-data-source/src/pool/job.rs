@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bt_core::{Columns, SourceError};
+use bt_core::{Columns, SourceError, Timestamp};
 
-use super::unit::Unit;
-use crate::check::Rules;
+use super::unit::{self, Unit};
+use crate::check::{Rules, Run, Verdict};
 use crate::chunk::Chunk;
 use crate::decode::FilePlan;
 use crate::files::Entry;
@@ -50,6 +50,17 @@ pub(super) struct Parcel {
     pub(super) entry: usize,
     pub(super) chunk: Chunk,
     pub(super) bytes: u64,
+    /// The latest start among its rows that are fine. Of others the start may be what is wrong.
+    pub(super) reached: Option<Timestamp>,
+}
+
+impl Parcel {
+    pub(super) fn new(entry: usize, chunk: Chunk) -> Self {
+        let last = |run: &Run| (run.verdict == Verdict::Fine).then_some(run.end as usize - 1);
+        let starts = &chunk.columns.start[chunk.rows.clone()];
+        let reached = chunk.runs.iter().filter_map(last).map(|row| starts[row]).max();
+        Parcel { entry, bytes: unit::bytes(chunk.rows.len()), reached, chunk }
+    }
 }
 
 /// What ends a client early.

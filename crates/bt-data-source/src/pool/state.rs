@@ -32,7 +32,7 @@ struct Client {
     ready: VecDeque<Parcel>,
     failure: Option<Failure>,
     plan: Option<(usize, Arc<FilePlan>)>,
-    /// Up to where it was decoded.
+    /// Up to where there are decoded rows to be handed on.
     frontier: Timestamp,
     polled: bool,
     waker: Option<Waker>,
@@ -287,8 +287,7 @@ impl State {
             if let Some(left) = &mut client.in_flight {
                 *left = left.saturating_sub(parcel.bytes);
             }
-            let last = parcel.chunk.columns.start.last().copied();
-            client.frontier = client.frontier.max(last.unwrap_or(Timestamp::MIN));
+            client.frontier = client.frontier.max(parcel.reached.unwrap_or(Timestamp::MIN));
         }
         client.ready.extend(parcels);
         let waker = if client.ready.is_empty() { None } else { client.waker.take() };
@@ -401,8 +400,7 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Rules;
-    use crate::check::{Run, Verdict};
+    use crate::check::{Reason, Rules, Run, Verdict};
     use crate::chunk::Chunk;
     use crate::files::Entry;
     use crate::files::FileInfo;
@@ -433,13 +431,24 @@ mod tests {
 
     /// Does a unit as a thread would, with rows that end at a minute.
     fn done(state: &mut State, job: Job, last: i64) -> bool {
+        done_with(state, job, last, &[])
+    }
+
+    /// Does a unit as a thread would, with rows that end at a minute, but for the last ones: these are of other
+    /// minutes, and something else.
+    fn done_with(state: &mut State, job: Job, last: i64, others: &[(i64, Verdict)]) -> bool {
         let Job { id, unit, .. } = job;
         let parcels = unit.parts.iter().map(|part| {
-            let start = vec![Timestamp::from_nanos(last * MINUTE); part.rows.len()];
-            let runs = vec![Run { end: part.rows.len() as u32, verdict: Verdict::Ignored }];
+            let fine = part.rows.len() - others.len();
+            let mut start = vec![Timestamp::from_nanos(last * MINUTE); fine];
+            let mut runs = vec![Run { end: fine as u32, verdict: Verdict::Fine }];
+            for (minute, verdict) in others {
+                start.push(Timestamp::from_nanos(minute * MINUTE));
+                runs.push(Run { end: start.len() as u32, verdict: *verdict });
+            }
             let columns = Arc::new(Columns { start, ..Columns::default() });
-            let chunk = Chunk { columns, rows: part.rows.clone(), runs, number: 0 };
-            Parcel { entry: 0, bytes: unit::bytes(part.rows.len()), chunk }
+            let chunk = Chunk { rows: 0..columns.start.len(), columns, runs, number: 0 };
+            Parcel::new(0, chunk)
         });
         let woken = state.deliver(id, parcels.collect()).1.is_some();
         state.finish(id, &unit, Finished { plan: None, buffers: Vec::new(), error: None }).is_some() || woken
@@ -515,6 +524,34 @@ mod tests {
         assert_eq!(job(&mut state).unwrap().id, other);
         assert!(matches!(state.next_work(), Some(Work::Task(_))));
         assert_eq!(job(&mut state).unwrap().id, greedy);
+    }
+
+    #[test]
+    fn a_start_that_is_wrong_changes_nobodys_place() {
+        for (wrong, verdict) in [
+            (0, Verdict::Failed(Reason::Time)),
+            (0, Verdict::Ignored),
+            (100_000_000, Verdict::Ignored),
+            (100_000, Verdict::Failed(Reason::OffGrid)),
+            (100_000, Verdict::NotFinal),
+        ] {
+            let mut state = State::new(1 << 30, false, 1);
+            let ids = [10, 20, 30].map(|from| state.register(reading(from, 100_000)));
+            for (id, (last, others)) in
+                ids.into_iter().zip([(800, &[][..]), (700, &[(wrong, verdict)]), (900, &[])])
+            {
+                assert!(poll(&mut state, id).is_pending());
+                let next = job(&mut state).unwrap();
+                done_with(&mut state, next, last, others);
+                while poll(&mut state, id).is_ready() {}
+                // All is still held, and nobody waits.
+                assert!(poll(&mut state, id).is_pending());
+                drop(state.clients.get_mut(&id).unwrap().waker.take());
+                state.queue(id);
+            }
+            let order = [1, 0, 2].map(|client: usize| ids[client]);
+            assert_eq!([(); 3].map(|()| job(&mut state).unwrap().id), order, "{wrong} {verdict:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use bt_core::{Columns, SourceError};
 
 use super::Shared;
 use super::job::{Finished, Job, Parcel, Work};
-use super::unit::{self, Part};
+use super::unit::Part;
 use crate::check::{self, Raw};
 use crate::chunk::Chunk;
 use crate::decode::{self, FilePlan, RawChunk, Scratch, Slice};
@@ -73,7 +73,7 @@ fn read_parts(
         // Rows of a file that changed meanwhile belong to neither of its states, nor does what is wrong with them.
         info.check(&file)?;
         let chunks = chunks?;
-        let parcel = |chunk: Chunk| Parcel { entry: unit.entry, bytes: unit::bytes(chunk.rows.len()), chunk };
+        let parcel = |chunk| Parcel::new(unit.entry, chunk);
         if !shared.deliver(*id, chunks.into_iter().map(parcel).collect()) {
             tracing::debug!(path = %info.path().display(), "unit given up");
             return Ok(());
