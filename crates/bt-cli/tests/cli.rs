@@ -526,7 +526,7 @@ fn r33_a_signal_ends_the_work_in_order() {
 #[test]
 fn help_version_and_completions_are_there() {
     let help = String::from_utf8(succeed(&mut bt(["--help"]))).unwrap();
-    for command in ["demo", "run", "frames", "synth", "completions"] {
+    for command in ["demo", "run", "frames", "live", "serve", "synth", "completions"] {
         assert!(help.contains(command));
         assert!(!succeed(&mut bt([command, "--help"])).is_empty());
     }
