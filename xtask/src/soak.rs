@@ -1,5 +1,5 @@
 //! `cargo xtask soak`: the tests that take long. Runs end at random moments, many times over; the bus is run in
-//! the interleavings of its threads; files are changed at random and read.
+//! the interleavings of its threads; files are changed at random and read; live feeds are cut, confused and misled.
 
 use std::process::Command;
 
@@ -12,15 +12,20 @@ const RUNS: u32 = 50;
 /// Files that are changed and read.
 const MUTANTS: u32 = 5_400;
 
+/// Days of a venue on which much goes wrong.
+const SCENARIOS: u32 = 500;
+
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let runs = runs(arguments)?;
     run_command(interleavings())?;
     run_command(mutants())?;
+    run_command(scenarios())?;
     // A summary of each kind of end is among what the tests print.
     let mut command = cargo(&["test", "--release", "-p", "bt-cli", "--test", "ends", "--", "--nocapture"]);
     command.env("BT_SOAK_RUNS", runs.to_string());
     run_command(command)?;
     println!("every end was in order, {runs} runs of each; {MUTANTS} changed files were refused or read");
+    println!("{SCENARIOS} live feeds from a venue with bad days gave the frames of good ones");
     Ok(())
 }
 
@@ -37,6 +42,13 @@ fn interleavings() -> Command {
 fn mutants() -> Command {
     let mut command = cargo(&["test", "-p", "bt-data-source", "--test", "mutants", "--", "--nocapture"]);
     command.env("BT_SOAK_MUTANTS", MUTANTS.to_string());
+    command
+}
+
+/// Live feeds with faults. How often each kind happened is among what the test prints.
+fn scenarios() -> Command {
+    let mut command = cargo(&["test", "-p", "bt-serve", "--test", "scenarios", "--", "--nocapture"]);
+    command.env("BT_SOAK_SCENARIOS", SCENARIOS.to_string());
     command
 }
 
