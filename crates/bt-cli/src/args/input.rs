@@ -68,7 +68,7 @@ pub(crate) struct VenueArgs {
     /// The venue's WebSockets, in Binance's format, such as wss://stream.binance.com:9443
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// Where candles are fetched from that were missed, such as https://api.binance.com [default: the files of --history]
+    /// Where candles are fetched from that were missed, such as `https://api.binance.com` [default: the files of --history]
     #[arg(long, value_name = "URL")]
     pub(crate) rest_url: Option<String>,
     /// Root of a data set with the candles of the past; what it does not have is fetched
