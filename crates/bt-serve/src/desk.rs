@@ -27,8 +27,8 @@ pub(crate) struct Desk {
     pub(crate) tally: Tally,
     quota: Mutex<Quota>,
     began: Instant,
-    /// The last close of each series, as bits.
-    closes: Vec<AtomicU64>,
+    /// The last price of each series, as bits.
+    prices: Vec<AtomicU64>,
 }
 
 impl Desk {
@@ -40,7 +40,7 @@ impl Desk {
         archive: Box<dyn Archive>,
     ) -> Result<Self, ConfigError> {
         Ok(Desk {
-            closes: listing.iter().map(|_| AtomicU64::default()).collect(),
+            prices: listing.iter().map(|_| AtomicU64::default()).collect(),
             listing,
             stranger: Listing::new([stranger])?,
             present: Present::new(range.from().as_nanos() / NANOS),
@@ -68,10 +68,10 @@ impl Desk {
         }
     }
 
-    /// Candles that have closed: open klines go on from them.
-    pub(crate) fn note(&self, closed: &[(usize, Candle)]) {
-        for (number, candle) in closed {
-            self.closes[*number].store(candle.close.to_bits(), Ordering::Relaxed);
+    /// Prices of series: open klines go on from them.
+    pub(crate) fn note(&self, prices: impl IntoIterator<Item = (usize, f64)>) {
+        for (number, price) in prices {
+            self.prices[number].store(price.to_bits(), Ordering::Relaxed);
         }
     }
 
@@ -79,7 +79,7 @@ impl Desk {
     pub(crate) fn open_kline(&self, number: usize, at: i64) -> (&Listed, Candle) {
         let listed = self.listing.at(number);
         let at = Timestamp::from_millis(at).unwrap_or(Timestamp::MAX);
-        let close = f64::from_bits(self.closes[number].load(Ordering::Relaxed));
+        let close = f64::from_bits(self.prices[number].load(Ordering::Relaxed));
         let candle = Candle {
             start: listed.timeframe().floor(at).unwrap_or(at),
             open: close,

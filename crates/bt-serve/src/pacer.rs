@@ -18,6 +18,8 @@ const BEHIND_THE_END: i64 = 30_000;
 /// That of a source that fails. Time stands still then.
 pub(crate) async fn pace(desk: &Desk) -> Result<(), SourceError> {
     let mut schedule = open(desk).await?;
+    // What is open before anything has closed is at its first price.
+    desk.note(schedule.opens().await?);
     desk.roster.wait_for(desk.config.clients).await;
     let to = desk.range.to().as_nanos() / NANOS;
     let times = match desk.config.speed {
@@ -52,7 +54,7 @@ async fn by_turns(desk: &Desk, schedule: &mut Schedule) -> Result<(), SourceErro
         desk.roster.wait_for(1).await;
         // A little later, as a venue is.
         let at = (end.as_nanos() / NANOS).saturating_add(1);
-        desk.note(&candles);
+        desk.note(candles.iter().map(|(number, candle)| (*number, candle.close)));
         desk.present.stand(at);
         send(desk, Beat { at, closed: candles, open: false }).await;
     }
@@ -76,7 +78,7 @@ async fn by_time(desk: &Desk, schedule: &mut Schedule, times: f64) -> Result<(),
         let (Some(end), Some(Closing { candles, .. })) = (next, schedule.next().await?) else {
             return Ok(());
         };
-        desk.note(&candles);
+        desk.note(candles.iter().map(|(number, candle)| (*number, candle.close)));
         send(desk, Beat { at: desk.present.now().max(end), closed: candles, open: false }).await;
     }
 }

@@ -65,6 +65,14 @@ impl Merge {
         Ok(())
     }
 
+    /// The first price of the candle that each series has in hand.
+    pub(crate) fn opens(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        self.lanes.iter().enumerate().filter_map(|(number, lane)| {
+            let batch = lane.batch.as_ref()?;
+            Some((number, batch.candle(lane.row).open))
+        })
+    }
+
     /// When candles close next, if nothing is wanted to know.
     pub(crate) fn next_end(&self) -> Option<Timestamp> {
         self.due.peek().map(|Reverse((end, _))| *end)
@@ -135,6 +143,12 @@ impl Schedule {
             self.merge.take(next)?;
         }
         Ok(self.merge.next_end())
+    }
+
+    /// The first price of each series that has any.
+    pub(crate) async fn opens(&mut self) -> Result<Vec<(usize, f64)>, SourceError> {
+        self.next_end().await?;
+        Ok(self.merge.opens().collect())
     }
 
     /// The candles that close next.

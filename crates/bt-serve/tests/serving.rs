@@ -10,8 +10,8 @@ use bt_core::{BoxError, SourceError, TimeRange, Timestamp};
 use bt_data_source::{Live, LiveConfig};
 use bt_serve::{Opening, ServeConfig, ServeError, Speed, Venue};
 use common::{
-    FROM, MINUTE, archive, at, candles, closed, connect, expected, get, hear, hear_all, range, rows, series,
-    venue,
+    FROM, Heard, MINUTE, archive, at, candles, closed, connect, expected, get, hear, hear_all, range, rows,
+    series, venue,
 };
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -54,6 +54,10 @@ async fn at_a_speed_candles_come_in_time_and_open_klines_in_between() {
     let heard = hear_all(&mut socket, 30).await;
     assert_eq!(closed(&heard), expected(&NAMES, range(30)));
     assert!(heard.is_sorted_by_key(|kline| kline.event));
+    // What is open is at the first price there is, and then at the last.
+    let btc: Vec<&Heard> = heard.iter().filter(|kline| kline.stream == "btc@kline_1m").collect();
+    assert_eq!((btc[0].close, btc[0].closed), (0.1, false));
+    assert!(btc.windows(2).all(|pair| pair[1].closed || pair[0].close == pair[1].close));
     // Thirty minutes are over in five.
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(290) && took <= Duration::from_secs(310), "{took:?}");

@@ -99,6 +99,7 @@ pub(crate) struct Heard {
     pub(crate) event: i64,
     pub(crate) start: i64,
     pub(crate) closed: bool,
+    pub(crate) close: f64,
 }
 
 impl Heard {
@@ -111,6 +112,7 @@ impl Heard {
             event: data["E"].as_i64()?,
             start: data["k"]["t"].as_i64()?,
             closed: data["k"]["x"].as_bool()?,
+            close: data["k"]["c"].as_str()?.parse().ok()?,
         })
     }
 
