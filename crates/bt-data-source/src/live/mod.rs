@@ -27,12 +27,12 @@ pub use rest::{RestBackfill, RestConfig};
 pub use source::{Live, LiveBuilder, LiveError, WsBuilder, WsCandleSource};
 pub use stats::{ConnectionState, ConnectionStats};
 
-#[cfg(feature = "fuzz")]
+#[cfg(any(test, feature = "fuzz"))]
 pub(crate) fn read_message(text: &str) -> Result<(), String> {
     kline::parse(text).map(drop).map_err(|error| error.to_string())
 }
 
-#[cfg(feature = "fuzz")]
+#[cfg(any(test, feature = "fuzz"))]
 pub(crate) fn read_answer(bytes: &[u8]) -> Result<usize, String> {
     rest::parse(bytes).map(|rows| rows.len())
 }
