@@ -2,6 +2,7 @@
 
 mod client;
 mod job;
+mod place;
 mod state;
 mod unit;
 mod worker;
@@ -110,7 +111,7 @@ impl ReadPool {
 
     /// What it is doing.
     pub fn stats(&self) -> PoolStats {
-        let state = self.owner.shared.lock();
+        let mut state = self.owner.shared.lock();
         PoolStats {
             sources: state.clients(),
             reserved: state.reserved,
@@ -184,7 +185,7 @@ impl Shared {
     }
 
     /// Lets go of the lock, and wakes a thread if there is work for it.
-    fn unlock(&self, state: MutexGuard<'_, State>) {
+    fn unlock(&self, mut state: MutexGuard<'_, State>) {
         let wake = state.needs_thread();
         drop(state);
         if wake {

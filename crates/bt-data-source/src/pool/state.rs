@@ -7,53 +7,8 @@ use std::task::{Context, Poll, Waker};
 use bt_core::{Columns, ConfigError, Timestamp};
 
 use super::job::{Failure, Finished, Id, Job, Parcel, Reading, Task, Work};
+use super::place::{Arrival, Client, Place};
 use super::unit::{self, Cursor, SLICE_ROWS, Unit};
-use crate::decode::FilePlan;
-
-/// Units of the usual size that a source may be ahead of what it was asked for.
-const READ_AHEAD: u64 = 2;
-
-/// A source that is read for.
-///
-/// Each has a *slot*, the bytes of its largest slice, that nobody else can have: so whoever is waited for gets
-/// its next unit whatever the others hold (R37), and the budget still holds. What a client has reserved beyond
-/// its slot is its *excess*; the excess of all shares what the slots leave of the budget.
-struct Client {
-    reading: Arc<Reading>,
-    cursor: Cursor,
-    /// Bytes of the smallest next unit; `None` if there is none.
-    least: Option<u64>,
-    slot: u64,
-    /// The most that decoding for it takes beside the rows.
-    transient: u64,
-    held: u64,
-    /// Bytes reserved for the unit that a thread works on and has not delivered yet.
-    in_flight: Option<u64>,
-    ready: VecDeque<Parcel>,
-    failure: Option<Failure>,
-    plan: Option<(usize, Arc<FilePlan>)>,
-    /// Up to where there are decoded rows to be handed on.
-    frontier: Timestamp,
-    polled: bool,
-    waker: Option<Waker>,
-    /// When it was first waited for since it was last answered.
-    arrival: Arrival,
-    place: Option<Place>,
-}
-
-/// Tells who was waited for first, of clients and tasks.
-type Arrival = u64;
-
-/// Where a client stands in line; the least is served first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    /// It is being waited for since then. In another order one could keep others waiting for ever.
-    Waiting(Arrival),
-    /// Its next unit fits its slot. It was decoded up to there: a merge needs the one first that is the least far.
-    Hungry(Timestamp),
-    /// It is ahead, but not too far, and was decoded up to there.
-    Ahead(Timestamp),
-}
 
 /// All that the threads and the sources of a pool share.
 pub(super) struct State {
@@ -124,9 +79,14 @@ impl State {
         if self.elastic { self.budget.max(self.floor().saturating_add(self.slots)) } else { self.budget }
     }
 
-    /// Bytes that may still be reserved beyond slots.
+    /// Bytes that may be reserved beyond slots.
+    fn shared(&self) -> u64 {
+        self.limit().saturating_sub(self.floor())
+    }
+
+    /// Those of them that are left.
     fn room(&self) -> u64 {
-        self.limit().saturating_sub(self.floor()).saturating_sub(self.excess)
+        self.shared().saturating_sub(self.excess)
     }
 
     /// Rows that a unit should have, so that all clients can have one in hand and one in work.
@@ -181,9 +141,9 @@ impl State {
 
     /// Puts a client in line where it belongs now.
     fn queue(&mut self, id: Id) {
-        let target = unit::bytes(self.target());
+        let (target, shared) = (unit::bytes(self.target()), self.shared());
         let Some(client) = self.clients.get_mut(&id) else { return };
-        let place = client.place(target);
+        let place = client.place(target, shared);
         let before = std::mem::replace(&mut client.place, place);
         if before == place {
             return;
@@ -208,8 +168,17 @@ impl State {
     }
 
     /// Who is to be served next.
-    fn candidate(&self) -> Option<Id> {
-        let (place, id) = *self.line.first()?;
+    fn candidate(&mut self) -> Option<Id> {
+        let (mut place, mut id) = *self.line.first()?;
+        // There may be less to share, and among more, than when it took its place.
+        while let Place::Ahead(_) = place {
+            self.queue(id);
+            let first = *self.line.first()?;
+            if first == (place, id) {
+                break;
+            }
+            (place, id) = first;
+        }
         let served = match place {
             Place::Waiting(_) => true,
             // The slots alone are too much: nothing is read ahead, and the first poll says why.
@@ -225,16 +194,16 @@ impl State {
     }
 
     /// Whether an idle thread should be woken.
-    pub(super) fn needs_thread(&self) -> bool {
+    pub(super) fn needs_thread(&mut self) -> bool {
         self.idle > 0 && self.has_work()
     }
 
     /// Whether a thread is at work, or work waits for one.
-    pub(super) fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&mut self) -> bool {
         self.idle < self.threads || self.has_work()
     }
 
-    fn has_work(&self) -> bool {
+    fn has_work(&mut self) -> bool {
         !self.tasks.is_empty() || self.candidate().is_some()
     }
 
@@ -368,35 +337,6 @@ impl State {
 
 pub(super) type Polled = Poll<Option<Result<Parcel, Failure>>>;
 
-impl Client {
-    fn excess(&self) -> u64 {
-        self.held.saturating_sub(self.slot)
-    }
-
-    /// By how much its excess grows if so many bytes more are reserved.
-    fn cost(&self, bytes: u64) -> u64 {
-        (self.held + bytes).saturating_sub(self.slot) - self.excess()
-    }
-
-    fn place(&self, target: u64) -> Option<Place> {
-        let least = self.least?;
-        let unit = least.max(target);
-        if self.in_flight.is_some() {
-            None
-        } else if self.waker.is_some() {
-            Some(Place::Waiting(self.arrival))
-        } else if !self.polled && self.held > 0 {
-            None
-        } else if self.cost(least) == 0 {
-            Some(Place::Hungry(self.frontier))
-        } else if self.held + unit <= unit.saturating_mul(READ_AHEAD) {
-            Some(Place::Ahead(self.frontier))
-        } else {
-            None
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -413,9 +353,13 @@ mod tests {
 
     /// A source of row groups of 100 rows, from a minute on.
     fn reading(from: i64, groups: usize) -> Arc<Reading> {
+        reading_of(from, &vec![100; groups])
+    }
+
+    fn reading_of(from: i64, groups: &[u32]) -> Arc<Reading> {
         let [from, to] = [from, 1_000_000].map(|minute| Timestamp::from_nanos(minute * MINUTE));
         Arc::new(Reading {
-            entries: vec![Entry::File(FileInfo::for_test(&vec![100; groups]))],
+            entries: vec![Entry::File(FileInfo::for_test(groups))],
             terms: Terms::default(),
             rules: Rules { timeframe: Timeframe::MINUTE, range: TimeRange::new(from, to).unwrap() },
             chunk_rows: 100,
@@ -613,8 +557,44 @@ mod tests {
             rows += next.unit.rows();
             done(&mut state, next, 500);
         }
-        let most = READ_AHEAD as usize * SLICE_ROWS;
+        let most = super::super::place::READ_AHEAD as usize * SLICE_ROWS;
         assert!((most - SLICE_ROWS..=most).contains(&rows), "{rows}");
+    }
+
+    #[test]
+    fn r37_a_unit_that_never_fits_does_not_keep_others_from_being_read_ahead() {
+        // To share: 15 rows beyond the slots; or a whole unit of the large one, of which another takes half.
+        for (shared, third) in [(15, None), (100, Some(50))] {
+            let mut state = State::new((110 + shared) * ROW, false, 1);
+            let [large, small] = [(10, [100; 9]), (20, [10; 9])]
+                .map(|(from, groups)| state.register(reading_of(from, &groups)));
+            for (id, last) in [(large, 110), (small, 500)] {
+                assert!(poll(&mut state, id).is_pending());
+                let next = job(&mut state).unwrap();
+                assert_eq!(next.id, id);
+                done(&mut state, next, last);
+            }
+            if let Some(rows) = third {
+                let id = state.register(reading_of(30, &[rows; 9]));
+                let next = job(&mut state).unwrap();
+                assert_eq!(next.id, id);
+                done(&mut state, next, 600);
+                for _ in 0..2 {
+                    let Poll::Ready(Some(Ok(parcel))) = poll(&mut state, small) else { panic!("a parcel") };
+                    state.release(small, parcel.bytes);
+                }
+            }
+            let ahead = job(&mut state).unwrap();
+            assert_eq!(ahead.id, small);
+            done(&mut state, ahead, 510);
+            assert!(job(&mut state).is_none());
+            // When it is waited for, it gets its unit.
+            let Poll::Ready(Some(Ok(parcel))) = poll(&mut state, large) else { panic!("a parcel") };
+            state.release(large, parcel.bytes);
+            assert!(poll(&mut state, large).is_pending());
+            assert_eq!(job(&mut state).unwrap().id, large);
+            assert!(state.reserved <= state.budget);
+        }
     }
 
     #[test]
