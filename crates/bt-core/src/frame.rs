@@ -347,22 +347,31 @@ impl FrameBlock {
 
     /// Adds frames in which every series has a bar: one for each of `closes`. For each series in order, `bars` gives
     /// the columns and rows that its bars lie in.
+    ///
+    /// # Panics
+    /// If a frame was begun and is not complete, if `bars` are not those of every series, or if a series has not
+    /// one bar for each of `closes`.
     pub fn extend_dense<'a>(
         &mut self,
         closes: impl IntoIterator<Item = Timestamp>,
         bars: impl IntoIterator<Item = (&'a Columns, Range<usize>)>,
     ) {
         let (width, first, before) = (self.series.len(), self.candles.len(), self.rows.len());
+        assert_eq!(self.tags.len(), before * width, "slots of the frames before");
         let row = |(row, close)| FrameRow { close, candles: first + row * width };
         self.rows.extend(closes.into_iter().enumerate().map(row));
-        let slots = (self.rows.len() - before) * width;
+        let count = self.rows.len() - before;
+        let slots = count * width;
         self.tags.resize(self.tags.len() + slots, Tag::Bar);
         self.candles.resize(first + slots, Candle::BLANK);
+        let mut lanes = 0;
         for (lane, (columns, rows)) in bars.into_iter().enumerate() {
-            debug_assert_eq!(rows.len() * width, slots, "a bar for each frame");
+            assert_eq!(rows.len(), count, "bars of one series, one for each frame");
+            lanes += 1;
             let frames = self.candles[first..].chunks_exact_mut(width);
             frames.zip(columns.candles(rows)).for_each(|(frame, bar)| frame[lane] = bar);
         }
+        assert_eq!(lanes, width, "series with bars");
     }
 
     /// The slots of the frame in `row`, in order.
@@ -451,6 +460,51 @@ mod tests {
         assert_ne!(owned, Frame::new(Arc::clone(&block), 2));
         drop(frame);
         assert_eq!(Arc::strong_count(&block), 1);
+    }
+
+    /// Two frames of two series, with these rows for the bars of each.
+    fn dense(mut block: FrameBlock, bars: &[Range<usize>]) -> FrameBlock {
+        let columns: Columns = (0..4).map(candle).collect();
+        block.extend_dense(
+            [10, 20].map(Timestamp::from_nanos),
+            bars.iter().map(|rows| (&columns, rows.clone())),
+        );
+        block
+    }
+
+    fn empty() -> FrameBlock {
+        FrameBlock::new(["a.s:A@1m", "a.s:B@1m"].map(|series| series.parse().unwrap()).to_vec().into())
+    }
+
+    #[test]
+    fn r19_dense_frames_have_a_bar_of_every_series() {
+        let block = Arc::new(dense(empty(), &[0..2, 2..4]));
+        for (row, starts) in [[0, 2], [1, 3]].into_iter().enumerate() {
+            let frame = Frame::new(Arc::clone(&block), row);
+            assert_eq!(frame.close(), Timestamp::from_nanos(10 * (row as i64 + 1)));
+            assert!(frame.slots().eq(starts.map(|start| Slot::Bar(candle(start)))));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "one for each frame")]
+    fn r19_dense_frames_with_a_bar_too_few_are_refused() {
+        dense(empty(), &[0..2, 2..3]);
+    }
+
+    #[test]
+    #[should_panic(expected = "series with bars")]
+    fn r19_dense_frames_without_the_bars_of_a_series_are_refused() {
+        dense(empty(), &[0..2]);
+    }
+
+    #[test]
+    #[should_panic(expected = "slots of the frames before")]
+    fn r19_dense_frames_behind_an_incomplete_one_are_refused() {
+        let mut block = empty();
+        block.begin(Timestamp::from_nanos(0));
+        block.push(Slot::Bar(candle(0)));
+        dense(block, &[0..2, 2..4]);
     }
 
     #[test]
