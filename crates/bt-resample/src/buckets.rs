@@ -23,6 +23,7 @@ pub(crate) struct Buckets {
     ratio: usize,
     policy: PartialPolicy,
     open: Option<Bucket>,
+    reached: Timestamp,
 }
 
 /// A bar that is being made.
@@ -36,12 +37,12 @@ struct Bucket {
 impl Buckets {
     /// Buckets of `ratio` inputs each.
     pub(crate) fn new(input: Admission, target: Timeframe, ratio: usize) -> Self {
-        Buckets { input, target, ratio, policy: PartialPolicy::Emit, open: None }
+        Buckets { reached: input.reached(), input, target, ratio, policy: PartialPolicy::Emit, open: None }
     }
 
-    /// The instant up to which everything was taken in.
+    /// The instant up to which everything was taken in; after an error, where the row at fault begins.
     pub(crate) fn reached(&self) -> Timestamp {
-        self.input.reached()
+        self.reached
     }
 
     pub(crate) fn set_policy(&mut self, policy: PartialPolicy) {
@@ -55,36 +56,41 @@ impl Buckets {
         // A bar that was begun before, whole ones, and one that is decided by what is said of time.
         out.reserve(rows.len() / self.ratio + 2);
         while !rows.is_empty() {
-            match self.input.admit(&columns.start[rows.clone()]) {
-                Ok(run) => {
-                    self.fold_run(columns, rows.start..rows.start + run, out)?;
-                    rows.start += run;
-                }
-                Err(error) => {
-                    // That the series came as far as the bad row is known, and all that will be.
-                    let start = columns.start[rows.start];
-                    self.input.pass(start);
-                    self.pass(start, out);
-                    return Err(error);
-                }
+            let admitted = self.input.admit(&columns.start[rows.clone()]);
+            let folded = admitted.and_then(|run| {
+                let mut run = rows.start..rows.start + run;
+                let folded = self.fold_run(columns, &mut run, out);
+                rows.start = run.start;
+                folded
+            });
+            if let Err(error) = folded {
+                // That the series came as far as this row is known, and all that will be: not what is behind it,
+                // whether it came in the same batch or not (R35).
+                let start = columns.start[rows.start];
+                self.reached = self.reached.max(start);
+                self.pass(start, out);
+                return Err(error);
             }
+            self.reached = self.input.reached();
         }
         if let Some(watermark) = batch.watermark() {
             self.input.pass(watermark);
+            self.reached = self.input.reached();
             self.pass(watermark, out);
         }
         Ok(())
     }
 
-    /// Takes in rows that directly follow one another: the rest of a bar, whole bars, the first of another.
+    /// Takes in rows that directly follow one another: the rest of a bar, whole bars, the first of another. What
+    /// is left of `rows` begins with the one at fault.
     fn fold_run(
         &mut self,
         columns: &Columns,
-        mut rows: Range<usize>,
+        rows: &mut Range<usize>,
         out: &mut Columns,
     ) -> Result<(), SourceError> {
         let step = self.input.series().timeframe().as_nanos();
-        while !rows.is_empty() {
+        while rows.start < rows.end {
             let start = columns.start[rows.start];
             self.pass(start, out);
             let (bar_start, end) = match &self.open {

@@ -72,6 +72,63 @@ proptest! {
     }
 }
 
+/// The bars, the last watermark before an error, and the error.
+fn until_error(source: impl CandleSource) -> (Vec<Candle>, Option<(Timestamp, String)>) {
+    let (mut bars, mut known, mut error) = (Vec::new(), None, None);
+    for item in block_on(source.collect::<Vec<_>>()) {
+        match item {
+            Ok(batch) => {
+                bars.extend(batch.iter());
+                known = batch.watermark();
+            }
+            Err(told) => error = Some((known.unwrap(), told.to_string())),
+        }
+    }
+    (bars, error)
+}
+
+proptest! {
+    /// Near the ends of time, where hours begin or end beyond what can be represented and their minutes do not.
+    #[test]
+    fn r35_an_error_comes_when_its_row_begins_however_cut(
+        gaps in prop::collection::vec(prop_oneof![9 => Just(1), 1 => 1..200i64], 0..200),
+        late in any::<bool>(),
+        by in 0..90i64,
+        wrong in prop::option::weighted(0.2, 0..200usize),
+        chop in chop(),
+    ) {
+        let mut minutes = vec![0];
+        minutes.extend(gaps.iter().scan(0, |at, gap| { *at += gap; Some(*at) }));
+        let (first, last) = (i64::MIN / MINUTE, i64::MAX / MINUTE - 1);
+        let base = if late { last - by - minutes[minutes.len() - 1] } else { first + by };
+        let mut candles: Vec<_> = minutes.iter().map(|at| starting((base + at) * MINUTE)).collect();
+        if let Some(candle) = wrong.and_then(|row| candles.get_mut(row)) {
+            candle.start = candle.start.saturating_add_nanos(1);
+        }
+        let is_bad = |candle: &Candle| {
+            !tf("1m").is_on_grid(candle.start)
+                || tf("1h").floor(candle.start).and_then(|floor| tf("1h").end_of(floor)).is_none()
+        };
+        let bad = candles.iter().position(is_bad);
+        let sound = &candles[..bad.unwrap_or(candles.len())];
+        let mut bars = resample(sound, tf("1m"), tf("1h"), reference::PartialPolicy::Emit);
+        let (made, error) = until_error(Resample::new(source(&candles, &chop), tf("1h")).unwrap());
+        if let Some(bad) = bad {
+            // The bar in the making is not handed on, unless the row at fault lies beyond it.
+            bars.retain(|bar| tf("1h").end_of(bar.start).unwrap() <= candles[bad].start
+                || tf("1h").end_of(bar.start) == tf("1m").end_of(sound[bad - 1].start));
+        }
+        prop_assert_eq!(made, bars);
+        prop_assert_eq!(error.map(|(reached, _)| reached), bad.map(|bad| candles[bad].start));
+    }
+}
+
+const MINUTE: i64 = 60_000_000_000;
+
+fn starting(nanos: i64) -> Candle {
+    Candle { start: Timestamp::from_nanos(nanos), ..minute(0) }
+}
+
 fn minute(minute: i64) -> Candle {
     Candle {
         start: Timestamp::from_secs(60 * minute).unwrap(),
