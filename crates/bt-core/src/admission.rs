@@ -17,6 +17,14 @@ pub struct Admission {
     next: Option<Timestamp>,
 }
 
+/// What became of rows: the first of them were admitted, and no other was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "only these rows were admitted"]
+pub struct AdmittedRun {
+    /// How many were admitted. At least one, if there were any; these directly follow one another.
+    pub rows: usize,
+}
+
 impl Admission {
     /// Of the rows of `series`, which ends by declaration at `end`.
     pub fn new(series: Series, end: Option<Timestamp>) -> Self {
@@ -33,14 +41,22 @@ impl Admission {
         self.reached
     }
 
-    /// Checks the next rows: the first of `starts`, and with it those that directly follow one another behind it.
-    /// Returns how many these are: at least one, if there are any.
+    /// Checks the next row.
     ///
     /// # Errors
-    /// [`SourceError::Misplaced`], [`SourceError::OutOfOrder`] if the first is refused. It is then not counted
-    /// as delivered.
-    pub fn admit(&mut self, starts: &[Timestamp]) -> Result<usize, SourceError> {
-        let Some(&first) = starts.first() else { return Ok(0) };
+    /// [`SourceError::Misplaced`], [`SourceError::OutOfOrder`] if it is refused. It is then not counted as
+    /// delivered.
+    pub fn admit(&mut self, start: Timestamp) -> Result<(), SourceError> {
+        self.admit_run(&[start]).map(|_| ())
+    }
+
+    /// Checks the first of the next rows, and with it those behind it that directly follow one another. The rest
+    /// is neither admitted nor refused: it is for the next call.
+    ///
+    /// # Errors
+    /// As [`admit`](Admission::admit), if the first of them is refused.
+    pub fn admit_run(&mut self, starts: &[Timestamp]) -> Result<AdmittedRun, SourceError> {
+        let Some(&first) = starts.first() else { return Ok(AdmittedRun { rows: 0 }) };
         self.reached = self.close_of(first)?;
         let step = self.series.timeframe().as_nanos();
         let mut rows = rows_in_step(starts, step);
@@ -58,7 +74,7 @@ impl Admission {
         }
         self.reached = starts[rows - 1].saturating_add_nanos(step);
         self.next = Some(self.reached);
-        Ok(rows)
+        Ok(AdmittedRun { rows })
     }
 
     /// Checks a row, and returns its close instant.
@@ -128,39 +144,39 @@ mod tests {
     #[test]
     fn r25_rows_go_forward_on_their_grid_until_the_end() {
         let mut admission = admission(Some(9));
-        assert_eq!(admission.admit(&[at(0)]).unwrap(), 1);
-        assert!(matches!(admission.admit(&[at(0)]), Err(SourceError::OutOfOrder { .. })));
-        assert_eq!(admission.admit(&[at(1)]).unwrap(), 1);
+        admission.admit(at(0)).unwrap();
+        assert!(matches!(admission.admit(at(0)), Err(SourceError::OutOfOrder { .. })));
+        admission.admit(at(1)).unwrap();
         assert_eq!(admission.reached(), at(2));
         admission.pass(at(5));
-        let error = admission.admit(&[at(4)]).unwrap_err().to_string();
+        let error = admission.admit(at(4)).unwrap_err().to_string();
         assert!(error.contains("00:05:00Z") && error.contains("a.b:C@1m"), "{error}");
         let off = Timestamp::from_nanos(at(6).as_nanos() + 1);
-        assert!(admission.admit(&[off]).unwrap_err().to_string().contains("grid"));
-        assert!(admission.admit(&[at(9)]).unwrap_err().to_string().contains("declared end"));
-        assert_eq!(admission.admit(&[at(8)]).unwrap(), 1);
+        assert!(admission.admit(off).unwrap_err().to_string().contains("grid"));
+        assert!(admission.admit(at(9)).unwrap_err().to_string().contains("declared end"));
+        admission.admit(at(8)).unwrap();
         assert_eq!(admission.reached(), at(9));
-        assert_eq!(admission.admit(&[]).unwrap(), 0);
+        assert_eq!(admission.admit_run(&[]).unwrap().rows, 0);
     }
 
     #[test]
     fn times_at_the_ends_are_refused_not_wrapped() {
         let mut admission = admission(None);
-        assert!(admission.admit(&[Timestamp::MAX]).unwrap_err().to_string().contains("representable"));
+        assert!(admission.admit(Timestamp::MAX).unwrap_err().to_string().contains("representable"));
         let last = Timeframe::MINUTE.floor(Timestamp::MAX).unwrap().as_nanos() - 60_000_000_000;
         let wrapping: Vec<_> =
             (-3..4).map(|n| Timestamp::from_nanos(last.wrapping_add(n * 60_000_000_000))).collect();
-        assert_eq!(admission.admit(&wrapping).unwrap(), 4);
+        assert_eq!(admission.admit_run(&wrapping).unwrap().rows, 4);
         assert_eq!(admission.reached().as_nanos(), last + 60_000_000_000);
-        assert!(admission.admit(&wrapping[4..]).unwrap_err().to_string().contains("representable"));
+        assert!(admission.admit_run(&wrapping[4..]).unwrap_err().to_string().contains("representable"));
         admission.pass(Timestamp::MAX);
-        assert!(admission.admit(&[Timestamp::from_nanos(last)]).is_err());
+        assert!(admission.admit(Timestamp::from_nanos(last)).is_err());
     }
 
     /// Rows admitted one by one, and the word of the first that is refused.
     fn one_by_one(admission: &mut Admission, starts: &[Timestamp]) -> (usize, Option<String>) {
         for (row, start) in starts.iter().enumerate() {
-            if let Err(error) = admission.admit(&[*start]) {
+            if let Err(error) = admission.admit(*start) {
                 return (row, Some(error.to_string()));
             }
         }
@@ -188,9 +204,9 @@ mod tests {
             let (expected, refusal) = one_by_one(&mut by_row, &starts);
             let mut admitted = 0;
             let refused = loop {
-                match by_run.admit(&starts[admitted..]) {
-                    Ok(0) => break None,
-                    Ok(rows) => {
+                match by_run.admit_run(&starts[admitted..]) {
+                    Ok(AdmittedRun { rows: 0 }) => break None,
+                    Ok(AdmittedRun { rows }) => {
                         let last = starts[admitted + rows - 1];
                         for pair in starts[admitted..admitted + rows].windows(2) {
                             prop_assert_eq!(pair[0].as_nanos() + 60_000_000_000, pair[1].as_nanos());

@@ -62,7 +62,7 @@ where
         }
         let item = ready!(this.candles.poll_next(cx)).map(|candle| {
             let candle = candle?;
-            this.admission.admit(&[candle.start])?;
+            this.admission.admit(candle.start)?;
             this.counted.emitted += 1;
             this.counted.first_start.get_or_insert(candle.start);
             this.counted.last_start = Some(candle.start);

@@ -48,7 +48,7 @@ mod time;
 mod timeframe;
 mod topic_name;
 
-pub use admission::Admission;
+pub use admission::{Admission, AdmittedRun};
 pub use batch::CandleBatch;
 pub use bus::{BusStats, Drain, Envelope, EventBus, Message, SubscriptionStats, TopicStats};
 pub use candle::{Candle, Trades};

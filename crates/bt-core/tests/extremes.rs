@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use bt_core::{Admission, Instrument, SourceError, Timeframe, Timestamp};
+use bt_core::{Admission, AdmittedRun, Instrument, SourceError, Timeframe, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -98,8 +98,8 @@ proptest! {
                 (0..=steps as i64).map(|n| Timestamp::from_nanos(from.wrapping_add(n.wrapping_mul(step)))).collect();
             let mut rest = &starts[..];
             while !rest.is_empty() {
-                match admission.admit(rest) {
-                    Ok(rows) => {
+                match admission.admit_run(rest) {
+                    Ok(AdmittedRun { rows }) => {
                         prop_assert!((1..=rest.len()).contains(&rows));
                         for start in &rest[..rows] {
                             prop_assert_eq!(naive.admit(start.as_nanos()), None);

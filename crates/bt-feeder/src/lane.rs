@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use bt_core::{
-    Admission, Candle, CandleBatch, Columns, EmptyReason, FillReason, Pacer, Series, Slot, SourceError,
-    Timeframe, Timestamp, Trades,
+    Admission, AdmittedRun, Candle, CandleBatch, Columns, EmptyReason, FillReason, Pacer, Series, Slot,
+    SourceError, Timeframe, Timestamp, Trades,
 };
 
 use crate::Fill;
@@ -163,8 +163,8 @@ impl Lane {
         };
         // No more than one poll may look at, however large the batch is (R36).
         let rows = self.row..batch.len().min(self.row + Pacer::LIMIT);
-        self.head = match self.admission.admit(&batch.starts()[rows]) {
-            Ok(rows) => {
+        self.head = match self.admission.admit_run(&batch.starts()[rows]) {
+            Ok(AdmittedRun { rows }) => {
                 self.sound = self.row + rows;
                 // Where its timeframe begins once more; representable, or it had been refused.
                 Head::Bar(start.saturating_add_nanos(self.timeframe.as_nanos()))

@@ -56,9 +56,9 @@ impl Buckets {
         // A bar that was begun before, whole ones, and one that is decided by what is said of time.
         out.reserve(rows.len() / self.ratio + 2);
         while !rows.is_empty() {
-            let admitted = self.input.admit(&columns.start[rows.clone()]);
+            let admitted = self.input.admit_run(&columns.start[rows.clone()]);
             let folded = admitted.and_then(|run| {
-                let mut run = rows.start..rows.start + run;
+                let mut run = rows.start..rows.start + run.rows;
                 let folded = self.fold_run(columns, &mut run, out);
                 rows.start = run.start;
                 folded
