@@ -1,6 +1,6 @@
 //! What the rows of a source are held against.
 
-use crate::{Series, SourceError, Timestamp};
+use crate::{Series, SourceError, Timeframe, Timestamp};
 
 /// Holds the rows of one series against what every source promises: on the grid, strictly forward, never
 /// behind a watermark, before the declared end, representable (R4, R23, R25).
@@ -58,13 +58,14 @@ impl Admission {
     pub fn admit_run(&mut self, starts: &[Timestamp]) -> Result<AdmittedRun, SourceError> {
         let Some(&first) = starts.first() else { return Ok(AdmittedRun { rows: 0 }) };
         self.reached = self.close_of(first)?;
-        let step = self.series.timeframe().as_nanos();
-        let mut rows = rows_in_step(starts, step);
+        let timeframe = self.series.timeframe();
+        let step = timeframe.as_nanos();
+        let mut rows = rows_in_step(starts, timeframe);
         let last = starts[rows - 1];
         // Where the last of them belongs, so do those before it; unless they went around the end of time.
         let belongs = step.checked_mul(rows as i64 - 1).and_then(|length| first.checked_add_nanos(length))
             == Some(last)
-            && self.series.timeframe().end_of(last).is_some()
+            && timeframe.end_of(last).is_some()
             && !self.is_past_end(last);
         if !belongs {
             let last_start =
@@ -110,18 +111,13 @@ impl Admission {
     }
 }
 
-/// How many of `starts`, the first included, follow one another at intervals of `step` (wrapping around).
-fn rows_in_step(starts: &[Timestamp], step: i64) -> usize {
-    let off = |(row, next): (&Timestamp, &Timestamp)| row.as_nanos().wrapping_add(step) ^ next.as_nanos();
+/// How many of `starts`, the first included, follow one another (wrapping around).
+fn rows_in_step(starts: &[Timestamp], timeframe: Timeframe) -> usize {
     let mut rows = 1;
-    // Blocks without an early way out, and differences, not comparisons: that is what lets the compiler look at
-    // two rows at once.
-    while let Some(block) = starts.get(rows - 1..rows + BLOCK)
-        && block.iter().zip(&block[1..]).fold(0, |all, pair| all | off(pair)) == 0
-    {
+    while starts.get(rows - 1..rows + BLOCK).is_some_and(|block| timeframe.separates(block)) {
         rows += BLOCK;
     }
-    rows + starts[rows - 1..].iter().zip(&starts[rows..]).take_while(|pair| off(*pair) == 0).count()
+    rows + starts[rows - 1..].windows(2).take_while(|pair| timeframe.separates(pair)).count()
 }
 
 /// Rows that are looked at in one go.
@@ -130,7 +126,6 @@ const BLOCK: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Timeframe;
     use proptest::prelude::*;
 
     fn at(minute: i64) -> Timestamp {

@@ -78,6 +78,15 @@ impl Timeframe {
         t.saturating_add_nanos(self.nanos - t.as_nanos().rem_euclid(self.nanos))
     }
 
+    /// Whether each of `starts` lies one bar behind the one before it. Instants wrap around the ends of time here:
+    /// whoever has some that may do so looks at the last one too.
+    pub fn separates(self, starts: &[Timestamp]) -> bool {
+        // Differences are gathered, not comparisons, and there is no early way out: that is what lets the compiler
+        // look at two rows at once.
+        let off = |(a, b): (&Timestamp, &Timestamp)| a.as_nanos().wrapping_add(self.nanos) ^ b.as_nanos();
+        starts.iter().zip(starts.iter().skip(1)).fold(0, |all, pair| all | off(pair)) == 0
+    }
+
     /// How many bars of `part` make one bar of this timeframe; `None` unless it is a whole number (R12).
     pub const fn ratio(self, part: Timeframe) -> Option<u64> {
         if self.nanos % part.nanos == 0 { Some((self.nanos / part.nanos) as u64) } else { None }
@@ -142,6 +151,25 @@ mod tests {
             assert_eq!(tf(text), tf(name));
         }
         assert!(tf("59s") < tf("1m") && tf("1m") < tf("1h"));
+    }
+
+    #[test]
+    fn bars_that_follow_one_another_are_one_apart() {
+        let step = Timeframe::MINUTE.as_nanos();
+        let starts =
+            |count: i64| -> Vec<_> { (0..count).map(|n| Timestamp::from_nanos(7 + n * step)).collect() };
+        for count in 0..70 {
+            assert!(Timeframe::MINUTE.separates(&starts(count)), "{count}");
+            for row in 1..count as usize {
+                for by in [-1, 1, step] {
+                    let mut wrong = starts(count);
+                    wrong[row] = wrong[row].saturating_add_nanos(by);
+                    assert!(!Timeframe::MINUTE.separates(&wrong), "{row} of {count} by {by}");
+                }
+            }
+        }
+        let around = [i64::MAX, i64::MAX.wrapping_add(step)].map(Timestamp::from_nanos);
+        assert!(Timeframe::MINUTE.separates(&around));
     }
 
     #[test]

@@ -198,19 +198,20 @@ impl<'a> Scan<'a> {
         if self.faults.first().is_some_and(|(row, _)| (*row as usize) < rows.end) {
             return false;
         }
-        let step = self.rules.timeframe.as_nanos();
+        let Rules { timeframe, range } = self.rules;
         let before = self.start[rows.start - 1];
         // If the last row is where it belongs and time does not wrap on the way there, then neither does it
         // for a row in between, and all of them lie on the grid and in the range.
         let last = self.start[rows.end - 1];
-        let belongs = step
+        let belongs = timeframe
+            .as_nanos()
             .checked_mul(rows.len() as i64)
             .and_then(|length| before.checked_add_nanos(length))
             .is_some_and(|expected| last == expected);
         belongs
-            && last < self.rules.range.to()
-            && self.rules.timeframe.end_of(last).is_some()
-            && evenly_spaced(&self.start[rows.start - 1..rows.end], step)
+            && last < range.to()
+            && timeframe.end_of(last).is_some()
+            && timeframe.separates(&self.start[rows.start - 1..rows.end])
             && prices.all_sound(rows)
     }
 
@@ -297,12 +298,6 @@ impl Prices<'_> {
             None
         }
     }
-}
-
-fn evenly_spaced(starts: &[Timestamp], step: i64) -> bool {
-    // Differences are gathered, not comparisons: the compiler looks at two of them at once.
-    let off = |(a, b): (&Timestamp, &Timestamp)| a.as_nanos().wrapping_add(step) ^ b.as_nanos();
-    starts.iter().zip(&starts[1..]).fold(0, |all, pair| all | off(pair)) == 0
 }
 
 #[cfg(test)]
