@@ -213,3 +213,33 @@ impl Lane {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r36_of_a_batch_of_any_size_no_more_is_looked_at_than_one_poll_may() {
+        let series: Series = "a.s:A@1m".parse().unwrap();
+        let candles = (0..100_000).map(|minute| Candle {
+            start: Timestamp::from_nanos(minute * Timeframe::MINUTE.as_nanos()),
+            open: 1.0,
+            high: 1.0,
+            low: 1.0,
+            close: 1.0,
+            volume: 0.0,
+            trades: Trades::ZERO,
+            partial: false,
+        });
+        let mut lane = Lane::new(&series, None);
+        lane.accept(candles.collect());
+        let mut looks = Vec::new();
+        while lane.in_a_row() > 0 {
+            looks.push(lane.in_a_row());
+            lane.skip(lane.in_a_row());
+        }
+        let last = looks.pop();
+        assert_eq!((looks, last), (vec![Pacer::LIMIT; 24], Some(100_000 - 24 * Pacer::LIMIT)));
+        assert!(matches!(lane.head(), Head::Waiting(_)));
+    }
+}
