@@ -155,17 +155,20 @@ impl BarFeed {
         let mut remarks = Vec::new();
         let mut speak_at = 0;
         let mut slots = 0;
+        let mut has_room = true;
         let mut step = self.merge.step();
         while let Step::Close(_) = step
             && remarks.is_empty()
-            && slots < Pacer::LIMIT
+            && has_room
         {
             speak_at = self.block.len();
             let mut said = Remarks { events: &mut remarks, listening: !self.outbox.is_discarding() };
             slots += self.merge.close(&mut self.block, &mut said, Pacer::LIMIT - slots);
+            // A frame is not begun that would not fit in (R36).
+            has_room = slots + self.merge.series().len() <= Pacer::LIMIT;
             step = self.merge.step();
         }
-        self.pacer.charge(slots);
+        self.pacer.charge(if has_room { slots } else { slots.max(Pacer::LIMIT) });
         match step {
             _ if !self.block.is_empty() || !remarks.is_empty() => {
                 let block = self.recycler.lend(std::mem::take(&mut self.block));

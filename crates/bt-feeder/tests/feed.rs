@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use bt_core::{
     Candle, CandleBatch, ConfigError, FeedError, Frame, FrameFeed, Slot, SourceError, Timestamp, Trades,
+    Yield,
 };
-use bt_feeder::{BarFeed, Fill, OnSourceError};
+use bt_feeder::{BarFeed, BarFeedBuilder, Fill, OnSourceError};
 use bt_resample::Resample;
 use bt_testkit::{Gate, Recorder, ScriptedSource, Step};
 use futures::stream::FusedStream;
@@ -303,6 +306,55 @@ fn r36_a_poll_makes_a_bounded_number_of_slots() {
         }
     }
     assert_eq!((frames, yields), (20_000, 5));
+}
+
+/// Counts how often it is asked to give the thread back.
+struct Counting(Arc<AtomicUsize>, bool);
+
+impl Yield for Counting {
+    fn poll_yield(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.1 = !self.1;
+        if !self.1 {
+            return Poll::Ready(());
+        }
+        self.0.fetch_add(1, Ordering::Relaxed);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+#[test]
+fn r36_a_batch_of_any_size_gives_the_thread_back_every_so_many_candles() {
+    let minutes: Vec<i64> = (0..100_000).collect();
+    for series in [1, 3, 2500] {
+        let minutes = &minutes[..minutes.len() / series];
+        let series: Vec<_> = (0..series).map(|name| format!("a.s:S{name}@1m")).collect();
+        let yields = Arc::new(AtomicUsize::new(0));
+        let feed = BarFeed::builder().with_yield(Counting(Arc::clone(&yields), false));
+        let subscribe =
+            |feed: BarFeedBuilder, name: &String| feed.subscribe(source(name, vec![rows(minutes)]));
+        let mut feed = task::spawn(series.iter().fold(feed, subscribe).build().unwrap());
+        // The slots made between two yields, by the polls that made any.
+        let mut slots = vec![vec![]];
+        loop {
+            let (before, asked) = (feed.size_hint().0, yields.load(Ordering::Relaxed));
+            let polled = feed.poll_next();
+            assert_eq!(yields.load(Ordering::Relaxed) - asked, usize::from(polled.is_pending()));
+            let handed_out = match polled {
+                Poll::Pending => {
+                    slots.push(vec![]);
+                    continue;
+                }
+                Poll::Ready(None) => break,
+                Poll::Ready(Some(frame)) => usize::from(frame.is_ok()),
+            };
+            let made = (feed.size_hint().0 + handed_out - before) * series.len();
+            slots.last_mut().unwrap().extend((made > 0).then_some(made));
+        }
+        assert!(slots.iter().all(|made| made.iter().sum::<usize>() <= 4096), "{slots:?}");
+        let slots = slots.concat();
+        assert_eq!(slots.iter().sum::<usize>(), series.len() * minutes.len());
+    }
 }
 
 #[test]
