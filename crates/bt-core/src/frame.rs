@@ -129,8 +129,8 @@ impl AddAssign for SlotCounts {
 
 /// All series at one close instant: a cheap handle on a row of a shared block (R19).
 ///
-/// Slots come in the order of R20. A frame that is kept pins its block; [`to_owned`](Frame::to_owned) copies
-/// it out.
+/// Slots come in the order of R20. A frame that is kept pins its block; [`detached`](Frame::detached)
+/// copies it out.
 #[derive(Clone)]
 pub struct Frame {
     block: Arc<FrameBlock>,
@@ -198,11 +198,11 @@ impl Frame {
 
     /// A copy of this frame alone, which does not pin the block it came in.
     #[must_use]
-    pub fn to_owned(&self) -> Frame {
+    pub fn detached(&self) -> Frame {
         let mut block = FrameBlock::new(Arc::clone(&self.block.series));
         block.begin(self.close());
         self.slots().for_each(|slot| block.push(slot));
-        Frame { block: Arc::new(block), row: 0 }
+        Frame::new(Arc::new(block), 0)
     }
 
     /// Appends the canonical encoding of this frame, which fingerprints are taken over.
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn r19_a_frame_shows_its_row_and_an_owned_copy_lets_the_block_go() {
+    fn r19_a_frame_shows_its_row_and_a_detached_one_lets_the_block_go() {
         let block = block();
         let frame = Frame::new(Arc::clone(&block), 1);
         assert_eq!(frame.close(), Timestamp::from_nanos(10));
@@ -455,9 +455,9 @@ mod tests {
         assert_eq!(frame.slot(&"a.s:B@5m".parse().unwrap()), Some(slots(100)[3]));
         assert_eq!(frame.slot(&"a.s:C@5m".parse().unwrap()), None);
         assert_eq!(frame.counts(), SlotCounts { bars: 1, filled: 1, empty: 2 });
-        let owned = frame.to_owned();
-        assert_eq!(owned, frame);
-        assert_ne!(owned, Frame::new(Arc::clone(&block), 2));
+        let detached = frame.detached();
+        assert_eq!(detached, frame);
+        assert_ne!(detached, Frame::new(Arc::clone(&block), 2));
         drop(frame);
         assert_eq!(Arc::strong_count(&block), 1);
     }
