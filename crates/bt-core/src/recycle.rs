@@ -22,28 +22,19 @@ impl<T: Default> Recycler<T> {
 
     /// A buffer with whatever its last user left in it, or a new one.
     pub fn take(&mut self) -> T {
-        match self.lent.pop_front() {
-            None => T::default(),
-            Some(oldest) => match Arc::try_unwrap(oldest) {
-                Ok(buffer) => buffer,
-                Err(held) => {
-                    if self.lent.len() < self.limit {
-                        self.lent.push_front(held);
-                    }
-                    T::default()
-                }
-            },
-        }
+        let Some(oldest) = self.lent.pop_front() else { return T::default() };
+        Arc::try_unwrap(oldest).unwrap_or_else(|held| {
+            self.lent.push_front(held);
+            T::default()
+        })
     }
 
     /// Shares a filled buffer and remembers it.
     pub fn lend(&mut self, buffer: T) -> Arc<T> {
         let shared = Arc::new(buffer);
-        while self.lent.len() >= self.limit.max(1) {
+        self.lent.push_back(Arc::clone(&shared));
+        if self.lent.len() > self.limit {
             self.lent.pop_front();
-        }
-        if self.limit > 0 {
-            self.lent.push_back(Arc::clone(&shared));
         }
         shared
     }
