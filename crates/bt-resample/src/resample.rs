@@ -114,36 +114,32 @@ impl<S: CandleSource> Resample<S> {
 }
 
 impl Told {
-    /// Makes a batch of `bars`, or nothing if there is nothing that downstream does not know.
+    /// A batch of `bars` after a part of the input, with how far time has come; or nothing if there is nothing that
+    /// downstream does not know.
     fn tell(
         &mut self,
         bars: Columns,
         recycler: &mut Recycler<Columns>,
         timeframe: Timeframe,
-        input: &CandleBatch,
-        progress: Option<Timestamp>,
+        stale: bool,
+        progress: Timestamp,
     ) -> Option<CandleBatch> {
         // Only a close instant of the target's grid can matter to whoever lines bars up in time.
-        let reached = progress.map(|t| timeframe.floor(t).unwrap_or(t));
-        if bars.is_empty() && reached <= self.reached && input.is_stale() == self.stale {
+        let reached = Some(progress)
+            .filter(|progress| *progress > Timestamp::MIN)
+            .map(|progress| timeframe.floor(progress).unwrap_or(progress));
+        if bars.is_empty() && reached <= self.reached && stale == self.stale {
             recycler.lend(bars);
             return None;
         }
         self.reached = self.reached.max(reached);
-        self.stale = input.is_stale();
-        let batch = CandleBatch::new(recycler.lend(bars))
-            .with_work(std::mem::take(&mut self.work))
-            .with_stale(self.stale);
-        Some(match progress {
-            Some(watermark) => batch.with_watermark(watermark),
-            None => batch,
-        })
+        self.stale = stale;
+        let batch = self.batch(bars, recycler);
+        Some(if reached.is_some() { batch.with_watermark(progress) } else { batch })
     }
-}
 
-impl Told {
-    /// The last batch, before the end or an error.
-    fn last(&mut self, bars: Columns, recycler: &mut Recycler<Columns>) -> CandleBatch {
+    /// The next batch, which tells of all work since the last one.
+    fn batch(&mut self, bars: Columns, recycler: &mut Recycler<Columns>) -> CandleBatch {
         CandleBatch::new(recycler.lend(bars)).with_work(std::mem::take(&mut self.work)).with_stale(self.stale)
     }
 }
@@ -166,7 +162,7 @@ impl<S: CandleSource> Resample<S> {
                             *this.state = State::Done;
                             let mut bars = buffer(this.recycler);
                             buckets.finish(&mut bars);
-                            let last = this.told.last(bars, this.recycler);
+                            let last = this.told.batch(bars, this.recycler);
                             return Poll::Ready((!last.is_empty()).then_some(Ok(last)));
                         }
                     }
@@ -185,11 +181,11 @@ impl<S: CandleSource> Resample<S> {
                     if let Err(error) = buckets.fold(&part, &mut bars) {
                         // How far the series came is told first: the error is of no earlier instant (R24).
                         *this.state = State::Failing(error);
-                        let last = this.told.last(bars, this.recycler).with_watermark(buckets.reached());
+                        let last = this.told.batch(bars, this.recycler).with_watermark(buckets.reached());
                         return Poll::Ready(Some(Ok(last)));
                     }
-                    let progress = Some(buckets.reached()).filter(|reached| *reached > Timestamp::MIN);
-                    if let Some(told) = this.told.tell(bars, this.recycler, timeframe, &part, progress) {
+                    let (stale, reached) = (part.is_stale(), buckets.reached());
+                    if let Some(told) = this.told.tell(bars, this.recycler, timeframe, stale, reached) {
                         return Poll::Ready(Some(Ok(told)));
                     }
                 }
