@@ -52,7 +52,7 @@ impl Merge {
                 let lane = &mut self.lanes[number];
                 let mut admitted = 0;
                 while admitted < batch.len() {
-                    admitted += lane.admission.admit(&batch.starts()[admitted..])?;
+                    admitted += lane.admission.admit_run(&batch.starts()[admitted..])?.rows;
                 }
                 (lane.batch, lane.row) = (Some(batch), 0);
                 self.wanting.pop();
