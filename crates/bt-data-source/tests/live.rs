@@ -5,19 +5,21 @@
 
 mod venue;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bt_core::CandleSource;
-use bt_data_source::{ConnectionState, Live, LiveConfig, LiveError, Overflow};
+use bt_core::{CandleSource, Series, Timestamp};
+use bt_data_source::{Backfill, ConnectionState, Fetch, Live, LiveConfig, LiveError, Overflow};
 use bt_testkit::Recorder;
 use futures::{SinkExt, StreamExt};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use venue::{Act, Archive, at, closed, config, events, kline, minutes, series, venue};
+use venue::{Act, Archive, at, closed, config, events, kline, minutes, series, venue, venue_by_stream};
 
 #[tokio::test]
 async fn candles_of_many_series_come_over_one_connection() {
@@ -99,6 +101,41 @@ async fn without_an_archive_what_is_lost_is_a_gap() {
     assert_eq!(minutes(source).await, [0, 1, 4, 5]);
     assert_eq!((stats.snapshot().gaps, stats.snapshot().missing_bars), (1, 2));
     assert_eq!(live.stats()[0].connects, 2);
+}
+
+/// An archive that does not answer.
+#[derive(Debug)]
+struct Deaf;
+
+impl Backfill for Deaf {
+    fn fetch(&self, _: &Series, _: Range<Timestamp>, _: usize) -> Fetch {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_series_that_is_cut_off_does_not_wait_for_an_archive_that_does_not_answer() {
+    let tick = Arc::new(Notify::new());
+    let others = closed("ETHUSDT", 0..60).into_iter().flat_map(|act| [Act::Wait(Arc::clone(&tick)), act]);
+    let url = venue_by_stream([("btcusdt", closed("BTCUSDT", 0..2)), ("ethusdt", others.collect())]).await;
+    let (btc, eth) = (series("BTCUSDT"), series("ETHUSDT"));
+    let live = Live::builder(url, [btc.clone(), eth]).config(config().with_series_per_connection(1));
+    let mut live = live.build().unwrap();
+    tokio::spawn(async move {
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            tick.notify_one();
+        }
+    });
+    let log = Recorder::new();
+    let source = live.source(&btc, at(0)).unwrap().until(at(5)).log(log.sink()).backfill(Arc::new(Deaf));
+    let begin = Instant::now();
+    assert_eq!(minutes(source.build().unwrap()).await, [0, 1]);
+    // Ten seconds of silence until then, and twenty for the archive.
+    assert!((30..32).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+    let log = log.logs();
+    let failed = log.iter().find(|event| event.event == "SOURCE_BACKFILL_FAILED").unwrap();
+    assert!(failed.message.contains("no answer within 20s"), "{failed:?}");
 }
 
 #[tokio::test]

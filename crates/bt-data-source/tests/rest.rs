@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use bt_core::{Series, Timestamp, Trades};
 use bt_data_source::{Backfill, BackfillError, LiveError, RestBackfill, RestConfig};
+use futures::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_secs(60 * minute).unwrap()
@@ -48,6 +49,8 @@ fn answer(status: &str, headers: &str, body: &str) -> String {
 
 /// A venue that gives these answers, one a connection, and what it was asked, with when.
 struct Venue {
+    /// How long it takes for an answer.
+    takes: Arc<Mutex<Duration>>,
     url: String,
     asked: Arc<Mutex<Vec<(Duration, String)>>>,
 }
@@ -58,6 +61,8 @@ async fn venue(answers: impl IntoIterator<Item = String>) -> Venue {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let mut answers: VecDeque<String> = answers.into_iter().collect();
     let (heard, begin) = (Arc::clone(&asked), Instant::now());
+    let takes = Arc::new(Mutex::new(Duration::ZERO));
+    let work = Arc::clone(&takes);
     tokio::spawn(async move {
         while let Some(answer) = answers.pop_front() {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -68,10 +73,12 @@ async fn venue(answers: impl IntoIterator<Item = String>) -> Venue {
             let question = String::from_utf8(question).unwrap();
             let line = question.lines().next().unwrap().to_owned();
             heard.lock().unwrap().push((begin.elapsed(), line));
+            let work = *work.lock().unwrap();
+            sleep(work).await;
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
-    Venue { url, asked }
+    Venue { takes, url, asked }
 }
 
 impl Venue {
@@ -159,12 +166,31 @@ async fn a_venue_that_says_nothing_is_not_waited_for_longer_than_patience_lasts(
 #[tokio::test(start_paused = true)]
 async fn no_more_is_asked_in_a_minute_than_may_be() {
     let venue = venue((0..5).map(|_| rows(0..2))).await;
-    let archive =
-        venue.archive(RestConfig::default().with_per_minute(2).with_patience(Duration::from_secs(300)));
+    let archive = venue.archive(RestConfig::default().with_per_minute(2));
     for _ in 0..5 {
         archive.fetch(&series(), range(0..2), 10).await.unwrap();
     }
     assert_eq!(venue.times(), [0, 0, 60, 60, 120]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_stands_in_line_is_patient_while_others_are_answered() {
+    let config = RestConfig::default().with_at_once(1);
+    let venue = venue((0..10).map(|_| rows(0..2))).await;
+    *venue.takes.lock().unwrap() = Duration::from_secs(4);
+    let archive = venue.archive(config.clone());
+    let (series, begin) = (series(), Instant::now());
+    let all = (0..10).map(|_| archive.fetch(&series, range(0..2), 10));
+    assert!(join_all(all).await.iter().all(Result::is_ok));
+    assert_eq!(begin.elapsed().as_secs(), 40);
+
+    // Where nobody is, all give up together.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (archive, begin) = (RestBackfill::new(&url, None, config).unwrap(), Instant::now());
+    let all = (0..10).map(|_| archive.fetch(&series, range(0..2), 10));
+    assert!(join_all(all).await.iter().all(Result::is_err));
+    assert_eq!(begin.elapsed().as_secs(), 20);
 }
 
 #[tokio::test]

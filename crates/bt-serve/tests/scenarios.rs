@@ -156,11 +156,14 @@ async fn play(number: u64) -> ServeStats {
     let expected = scenario.expected().await;
     let venue = scenario.venue().await;
     let address = venue.local_addr();
-    let config =
-        LiveConfig::default().with_seed(Some(number)).with_series_per_connection(scenario.per_connection);
+    let patience = Duration::from_secs(900);
+    let config = LiveConfig::default()
+        .with_seed(Some(number))
+        .with_series_per_connection(scenario.per_connection)
+        .with_archive_limit(patience);
     let mut live =
         Live::builder(format!("ws://{address}"), scenario.series().cloned()).config(config).build().unwrap();
-    let rest = RestConfig::default().with_patience(Duration::from_secs(900)).with_per_minute(100_000);
+    let rest = RestConfig::default().with_patience(patience).with_per_minute(100_000);
     let archive: Arc<dyn Backfill> =
         Arc::new(RestBackfill::new(&format!("http://{address}"), None, rest).unwrap());
     let mut counters = Vec::new();

@@ -55,6 +55,12 @@ pub enum BackfillError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// There is no answer in time.
+    #[error("no answer within {limit:?}")]
+    Late {
+        /// How long was waited for one.
+        limit: std::time::Duration,
+    },
     /// A source of candles fails.
     #[error(transparent)]
     Source(#[from] bt_core::SourceError),

@@ -28,6 +28,8 @@ pub struct LiveConfig {
     pub idle_limit: Duration,
     /// After so long without a message, series follow the time of other connections; 10 s.
     pub stale_after: Duration,
+    /// So long is waited then for rows that are fetched instead; 20 s.
+    pub archive_limit: Duration,
     /// How often the venue is pinged; 20 s.
     pub ping_every: Duration,
     /// A connection is made anew after so long, before the venue cuts it; 23 h 50 min.
@@ -58,6 +60,7 @@ impl Default for LiveConfig {
             handshake_limit: seconds(10),
             idle_limit: seconds(30),
             stale_after: seconds(10),
+            archive_limit: seconds(20),
             ping_every: seconds(20),
             reconnect_every: seconds(24 * 3600 - 600),
             backoff: Duration::from_millis(250),
@@ -95,6 +98,8 @@ impl LiveConfig {
         with_idle_limit: idle_limit: Duration;
         /// Sets [`stale_after`](LiveConfig::stale_after).
         with_stale_after: stale_after: Duration;
+        /// Sets [`archive_limit`](LiveConfig::archive_limit).
+        with_archive_limit: archive_limit: Duration;
         /// Sets [`ping_every`](LiveConfig::ping_every).
         with_ping_every: ping_every: Duration;
         /// Sets [`reconnect_every`](LiveConfig::reconnect_every).
@@ -129,6 +134,7 @@ impl LiveConfig {
             ("handshake_limit", self.handshake_limit),
             ("idle_limit", self.idle_limit),
             ("stale_after", self.stale_after),
+            ("archive_limit", self.archive_limit),
             ("ping_every", self.ping_every),
             ("reconnect_every", self.reconnect_every),
         ];

@@ -11,6 +11,7 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message as Frame};
@@ -136,6 +137,8 @@ impl Connection {
                         None => return "the venue closed the connection".to_owned(),
                     }
                     last = Instant::now();
+                    // Many messages come with one read, which by itself would count as one step.
+                    consume_budget().await;
                 }
                 () = sleep_until(last + idle_limit) => return format!("silent for {idle_limit:?}"),
                 () = sleep_until(begin + reconnect_every) => return "due to be made anew".to_owned(),

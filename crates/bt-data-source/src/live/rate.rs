@@ -12,13 +12,14 @@ pub(crate) struct Rate {
     ends: Option<Instant>,
     taken: u32,
     paused: Option<Instant>,
+    alive: Option<Instant>,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Rate {
     pub(crate) fn new(per_minute: u32) -> Self {
-        Rate { per_minute, ends: None, taken: 0, paused: None }
+        Rate { per_minute, ends: None, taken: 0, paused: None, alive: None }
     }
 
     /// Takes leave for one request at `now`.
@@ -30,11 +31,24 @@ impl Rate {
             return Err(until);
         }
         match self.ends.filter(|ends| *ends > now) {
-            Some(ends) if self.taken >= self.per_minute => return Err(ends),
+            Some(ends) if self.taken >= self.per_minute => {
+                self.heard(ends);
+                return Err(ends);
+            }
             Some(_) => self.taken += 1,
             None => (self.ends, self.taken) = (Some(now + MINUTE), 1),
         }
         Ok(())
+    }
+
+    /// The venue has given what it was asked for.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.alive = self.alive.max(Some(now));
+    }
+
+    /// Until when it is known to give what it is asked for, or nobody may find out for its own limit.
+    pub(crate) fn alive(&self) -> Option<Instant> {
+        self.alive
     }
 
     /// The venue wants to hear nothing before `until`.

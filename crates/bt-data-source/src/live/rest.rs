@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,8 +15,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::backfill::{Backfill, BackfillError, Fetch};
 use super::backoff::Backoff;
@@ -27,7 +28,8 @@ use super::{LiveError, kline, tls};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RestConfig {
-    /// How long a fetch may take, with all its attempts; 20 s. What it waits for then is missing.
+    /// How long a fetch may take, with all its attempts; 20 s. It counts from when the venue last gave candles to
+    /// anybody before it was this one's turn. What it waits for then is missing.
     pub patience: Duration,
     /// How long an attempt may take once it is its turn; 5 s.
     pub attempt: Duration,
@@ -166,12 +168,12 @@ impl Venue {
         range: Range<Timestamp>,
         limit: usize,
     ) -> Result<Vec<Candle>, BackfillError> {
-        let until = Instant::now() + self.config.patience;
+        let mut until = None;
         let mut rows: Vec<Candle> = Vec::new();
         let mut from = range.start;
         while rows.len() < limit && from < range.end {
             let page = (limit - rows.len()).min(PAGE);
-            let more = self.page(&self.question(series, from..range.end, page), until).await?;
+            let more = self.page(&self.question(series, from..range.end, page), &mut until).await?;
             let whole = more.len() >= page;
             rows.extend(more.into_iter().filter(|row| range.contains(&row.start)));
             match rows.last() {
@@ -195,34 +197,59 @@ impl Venue {
         url
     }
 
-    /// Asks until there is an answer or patience is over.
-    async fn page(&self, url: &Url, until: Instant) -> Result<Vec<Candle>, BackfillError> {
-        let RestConfig { backoff, backoff_limit, .. } = self.config;
+    /// Asks until there is an answer or patience is over, which is at `until` from its first turn on.
+    async fn page(&self, url: &Url, until: &mut Option<Instant>) -> Result<Vec<Candle>, BackfillError> {
+        let RestConfig { backoff, backoff_limit, attempt, .. } = self.config;
         let rng = Pcg64::new(self.seed.into(), self.asked.fetch_add(1, Ordering::Relaxed).into());
         let mut backoff = Backoff::new(backoff, backoff_limit, rng);
         let mut failed = late(url);
-        loop {
-            match timeout_at(until, self.ask(url)).await {
-                Ok(Ok(rows)) => return Ok(rows),
-                Ok(Err(error)) if is_final(&error) => return Err(error),
-                Ok(Err(error)) => {
+        while let Some((turn, until)) = self.turn(until).await {
+            let limit = until.min(Instant::now() + attempt);
+            match timeout_at(limit, self.send(url)).await.unwrap_or_else(|_| Err(late(url))) {
+                Ok(rows) => {
+                    self.rate(|rate| rate.heard(Instant::now()));
+                    return Ok(rows);
+                }
+                Err(error) if is_final(&error) => return Err(error),
+                Err(error) => {
                     tracing::debug!(url = url.as_str(), %error, "asks again");
                     failed = error;
                 }
-                Err(_) => return Err(failed),
             }
-            sleep(backoff.next()).await;
+            drop(turn);
+            sleep_until(until.min(Instant::now() + backoff.next())).await;
         }
+        Err(failed)
     }
 
-    /// Asks once, when it may.
-    async fn ask(&self, url: &Url) -> Result<Vec<Candle>, BackfillError> {
-        // The semaphore is never closed.
-        let _turn = self.turns.acquire().await;
-        while let Err(wait) = self.rate(|rate| rate.take(Instant::now())) {
-            sleep_until(wait).await;
+    /// Waits until it may ask, and returns when patience is over then; none if it is over before that.
+    async fn turn(&self, until: &mut Option<Instant>) -> Option<(SemaphorePermit<'_>, Instant)> {
+        let patience = self.config.patience;
+        let begun = Instant::now();
+        if until.is_some_and(|until| until <= begun) {
+            return None;
         }
-        timeout(self.config.attempt, self.send(url)).await.unwrap_or_else(|_| Err(late(url)))
+        let mut turn = pin!(async {
+            // The semaphore is never closed.
+            let turn = self.turns.acquire().await.ok()?;
+            while let Err(wait) = self.rate(|rate| rate.take(Instant::now())) {
+                sleep_until(wait).await;
+            }
+            Some(turn)
+        });
+        let limit = |until: &Option<Instant>| {
+            let alive = self.rate(|rate| rate.alive()).map_or(begun, |alive| alive.max(begun));
+            until.unwrap_or(alive + patience)
+        };
+        loop {
+            let so_far = limit(until);
+            match timeout_at(so_far, turn.as_mut()).await {
+                Ok(turn) => return Some((turn?, *until.insert(limit(until)))),
+                // Meanwhile it was others' turn.
+                Err(_) if limit(until) > so_far => {}
+                Err(_) => return None,
+            }
+        }
     }
 
     async fn send(&self, url: &Url) -> Result<Vec<Candle>, BackfillError> {

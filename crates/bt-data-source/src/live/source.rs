@@ -278,6 +278,7 @@ impl WsBuilder {
             tape: Tape::new(timeframe, range.from()..range.to(), grace),
             backfill,
             page: config.backfill_rows,
+            patience: config.archive_limit,
             course: Course::default(),
         };
         Ok(WsCandleSource { rows: RowSource::new(units, options) })

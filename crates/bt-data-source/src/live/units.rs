@@ -5,8 +5,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bt_core::{Candle, Columns, LogEvent, Series, SourceError, Timestamp, error_chain};
+use tokio::time::timeout;
 
 use super::backfill::{Backfill, BackfillError, Fetch};
 use super::connection::Tasks;
@@ -31,6 +33,8 @@ pub(crate) struct LiveUnits {
     pub(crate) backfill: Option<Arc<dyn Backfill>>,
     /// Rows to be asked for at a time.
     pub(crate) page: usize,
+    /// How long others are held up for a series whose connection is silent.
+    pub(crate) patience: Duration,
     pub(crate) course: Course,
 }
 
@@ -133,6 +137,7 @@ impl LiveUnits {
         match &self.backfill {
             Some(backfill) => {
                 let fetch = backfill.fetch(&self.series, range.clone(), self.page);
+                let fetch = if self.course.silent { within(self.patience, fetch) } else { fetch };
                 self.course.fetching = Some((range, fetch));
             }
             None => self.give_up(&range, "there is nowhere to fetch them from"),
@@ -161,6 +166,11 @@ impl LiveUnits {
         self.course.told_stale = stale;
         self.course.ready.push_back(Unit::Time { watermark, stale });
     }
+}
+
+/// The answer, if it comes within `limit`.
+fn within(limit: Duration, fetch: Fetch) -> Fetch {
+    Box::pin(async move { timeout(limit, fetch).await.unwrap_or(Err(BackfillError::Late { limit })) })
 }
 
 impl Units for LiveUnits {

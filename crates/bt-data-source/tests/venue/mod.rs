@@ -81,6 +81,30 @@ pub(crate) async fn venue(script: Script) -> String {
     format!("ws://{address}")
 }
 
+/// A venue on loopback that does, on a connection that asks for a stream by such a name, as the script of that name says.
+pub(crate) async fn venue_by_stream<const N: usize>(scripts: [(&'static str, Vec<Act>); N]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut scripts: Vec<_> = scripts.into();
+        let mut serving = tokio::task::JoinSet::new();
+        while !scripts.is_empty() {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 1024];
+            let some = stream.peek(&mut head).await.unwrap();
+            let head = String::from_utf8_lossy(&head[..some]).into_owned();
+            let asked = scripts.iter().position(|(name, _)| head.contains(name)).unwrap();
+            let (_, acts) = scripts.swap_remove(asked);
+            serving.spawn(async move {
+                let _socket = serve(stream, acts).await;
+                std::future::pending::<()>().await;
+            });
+        }
+        std::future::pending::<()>().await;
+    });
+    format!("ws://{address}")
+}
+
 #[expect(clippy::result_large_err, reason = "the signature is the handshake's")]
 pub(crate) fn refuse(_: &Request, _: Response) -> Result<Response, ErrorResponse> {
     let mut answer = ErrorResponse::new(Some("no such stream".to_owned()));
