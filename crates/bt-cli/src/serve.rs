@@ -22,10 +22,6 @@ pub(crate) async fn serve(args: ServeArgs, ui: &Ui) -> Result<(), Failure> {
     let timeframe = input.candles.source_timeframe;
     let series: BTreeSet<Series> =
         input.candles.series.iter().map(|series| series.instrument().at(timeframe)).collect();
-    // What is not there is told before anybody listens.
-    for series in &series {
-        drop(files.source(series.clone(), range).pool(&pool).open().await?);
-    }
     let strict = input.candles.strict;
     let archive = move |series: &Series, range: TimeRange| -> Opening {
         let source = files.source(series.clone(), range).strict(strict).pool(&pool);
@@ -56,8 +52,8 @@ pub(crate) async fn serve(args: ServeArgs, ui: &Ui) -> Result<(), Failure> {
 fn tell(stats: &ServeStats) {
     let ServeStats { connections, cut_off, messages, candles, requests, .. } = stats;
     let mut text = format!(
-        "{messages} messages, {candles} of them candles, over {connections} connections, of which {cut_off} were cut for \
-         taking too little; {requests} requests\n"
+        "{messages} messages, {candles} of them candles; connections: {connections}, cut for taking too little: {cut_off}; \
+         requests: {requests}\n"
     );
     let faults: Vec<_> = stats.faults().filter(|(_, count)| *count > 0).collect();
     if !faults.is_empty() {
@@ -83,6 +79,7 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         match error {
             ServeError::Config(config) => config.into(),
+            ServeError::Source(source) => source.into(),
             ServeError::NotMillis { .. } => Failure::Usage(chain(&error)),
             error => Failure::Run(chain(&error)),
         }

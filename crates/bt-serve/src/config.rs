@@ -12,7 +12,7 @@ use crate::faults::Faults;
 pub enum Speed {
     /// So many times as fast as real time.
     Times(f64),
-    /// As fast as the clients take what is sent, and not at all while there are none.
+    /// As fast as the clients take what is sent; not at all while there are none, or one is answered a REST request.
     Max,
 }
 

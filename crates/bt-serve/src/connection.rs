@@ -121,7 +121,9 @@ impl Connection {
 
     /// Answers a request; none if the client has to go.
     async fn answer(&mut self, target: Result<Target, BadRequest>, stays: bool) -> Option<()> {
-        self.desk.tally.count(|stats| stats.requests += 1);
+        let desk = Arc::clone(&self.desk);
+        let _served = desk.counter.serve();
+        desk.tally.count(|stats| stats.requests += 1);
         let (used, answer) = match self.desk.ask(self.address) {
             Verdict::Granted { used } => (Some(used), self.reply(target).await),
             Verdict::TooMany { used, wait } => {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::clock::Present;
 use crate::config::{ServeConfig, Speed};
+use crate::counter::Counter;
 use crate::listing::{Listed, Listing, NANOS};
 use crate::quota::{Quota, Verdict};
 use crate::roster::Roster;
@@ -24,6 +25,7 @@ pub(crate) struct Desk {
     pub(crate) archive: Box<dyn Archive>,
     pub(crate) present: Present,
     pub(crate) roster: Arc<Roster>,
+    pub(crate) counter: Counter,
     pub(crate) tally: Tally,
     quota: Mutex<Quota>,
     began: Instant,
@@ -45,6 +47,7 @@ impl Desk {
             stranger: Listing::new([stranger])?,
             present: Present::new(range.from().as_nanos() / NANOS),
             roster: Arc::default(),
+            counter: Counter::default(),
             tally: Tally::default(),
             quota: Mutex::new(Quota::new(config.requests_per_minute)),
             began: Instant::now(),

@@ -37,6 +37,7 @@
 mod clock;
 mod config;
 mod connection;
+mod counter;
 mod desk;
 mod faults;
 mod listing;

@@ -16,10 +16,7 @@ const BEHIND_THE_END: i64 = 30_000;
 ///
 /// # Errors
 /// That of a source that fails. Time stands still then.
-pub(crate) async fn pace(desk: &Desk) -> Result<(), SourceError> {
-    let mut schedule = open(desk).await?;
-    // What is open before anything has closed is at its first price.
-    desk.note(schedule.opens().await?);
+pub(crate) async fn pace(desk: &Desk, mut schedule: Schedule) -> Result<(), SourceError> {
     desk.roster.wait_for(desk.config.clients).await;
     let to = desk.range.to().as_nanos() / NANOS;
     let times = match desk.config.speed {
@@ -40,18 +37,27 @@ pub(crate) async fn pace(desk: &Desk) -> Result<(), SourceError> {
     }
 }
 
-async fn open(desk: &Desk) -> Result<Schedule, SourceError> {
+/// What is to come.
+///
+/// # Errors
+/// That of a source that cannot be opened, or has no first candle.
+pub(crate) async fn open(desk: &Desk) -> Result<Schedule, SourceError> {
     let mut sources = Vec::with_capacity(desk.listing.len());
     for listed in desk.listing.iter() {
         sources.push(desk.archive.open(&listed.series, desk.range).await?);
     }
-    Ok(Schedule::new(sources, desk.range.to()))
+    let mut schedule = Schedule::new(sources, desk.range.to());
+    // What is open before anything has closed is at its first price.
+    desk.note(schedule.opens().await?);
+    Ok(schedule)
 }
 
-/// Each instant when everybody has room for it.
+/// Each instant when everybody has room for it and no request is being answered: while they are, those who ask could
+/// not keep up.
 async fn by_turns(desk: &Desk, schedule: &mut Schedule) -> Result<(), SourceError> {
     while let Some(Closing { end, candles }) = schedule.next().await? {
         desk.roster.wait_for(1).await;
+        desk.counter.empty().await;
         // A little later, as a venue is.
         let at = (end.as_nanos() / NANOS).saturating_add(1);
         desk.note(candles.iter().map(|(number, candle)| (*number, candle.close)));

@@ -18,6 +18,7 @@ use crate::desk::Desk;
 use crate::faults::Plan;
 use crate::listing::{Listing, millis};
 use crate::pacer;
+use crate::schedule::Schedule;
 use crate::stats::ServeStats;
 use crate::steps::STEP;
 
@@ -47,6 +48,9 @@ pub enum ServeError {
     /// A setting cannot be.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The archive has no candles of a series, or cannot read them.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// An instant that the messages of a venue cannot hold.
     #[error("cannot serve {series} from {range}: {at} is not a whole number of milliseconds")]
     NotMillis {
@@ -142,10 +146,14 @@ impl VenueBuilder {
         self
     }
 
-    /// Listens from now on.
+    /// Opens the archive, and listens from then on.
     ///
     /// # Errors
-    /// [`ServeError::Config`] and [`ServeError::NotMillis`] for settings that cannot be, [`ServeError::Listen`].
+    /// [`ServeError::Config`] and [`ServeError::NotMillis`] for settings that cannot be, [`ServeError::Source`],
+    /// [`ServeError::Listen`].
+    ///
+    /// # Cancel safety
+    /// Dropped, the future leaves nothing behind.
     ///
     /// # Panics
     /// Outside of a tokio runtime with I/O and time.
@@ -159,13 +167,14 @@ impl VenueBuilder {
             return Err(ServeError::NotMillis { series, range, at });
         }
         let address = config.listen;
+        let stranger = stranger(&listing)?;
+        let desk = Arc::new(Desk::new(listing, stranger, config, range, archive)?);
+        let schedule = pacer::open(&desk).await?;
         let fail = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        let stranger = stranger(&listing)?;
-        let desk = Arc::new(Desk::new(listing, stranger, config, range, archive)?);
         let (failed, failure) = oneshot::channel();
-        let tasks = tokio::spawn(run(Arc::clone(&desk), listener, failed));
+        let tasks = tokio::spawn(run(Arc::clone(&desk), schedule, listener, failed));
         Ok(Venue { address, desk, failure, tasks })
     }
 }
@@ -181,9 +190,14 @@ fn stranger(listing: &Listing) -> Result<Series, ConfigError> {
     Ok(Instrument::new(exchange, market, &symbol)?.at(series.timeframe()))
 }
 
-async fn run(desk: Arc<Desk>, listener: TcpListener, failed: oneshot::Sender<SourceError>) {
+async fn run(
+    desk: Arc<Desk>,
+    schedule: Schedule,
+    listener: TcpListener,
+    failed: oneshot::Sender<SourceError>,
+) {
     let pace = async {
-        if let Err(error) = pacer::pace(&desk).await {
+        if let Err(error) = pacer::pace(&desk, schedule).await {
             tracing::error!(error = error_chain(&error), "no more candles");
             // Whoever wants to know asks.
             let _ = failed.send(error);
