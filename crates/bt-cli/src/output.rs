@@ -20,7 +20,7 @@ use crate::files::Pending;
 use crate::format::{COLUMNS, Lines, Text};
 use crate::signals::Signals;
 
-/// Slots handed over at a time.
+/// Slots handed over at a time, unless each frame is.
 const PIECE: usize = 4096;
 
 /// Pieces on their way to the thread, at most, when a frame is asked for.
@@ -36,6 +36,8 @@ pub(crate) struct Output {
     pieces: mpsc::Sender<Piece>,
     filling: Vec<Frame>,
     slots: usize,
+    /// Slots handed over at a time.
+    piece: usize,
     /// Whether the thread has given up because nobody reads what it writes.
     left: Arc<AtomicBool>,
 }
@@ -83,8 +85,13 @@ impl Output {
         let (pieces, mut received) = mpsc::channel(PIECES + SPARE);
         let (told, result) = oneshot::channel();
         let left = Arc::new(AtomicBool::new(false));
-        let output =
-            Output { pieces: pieces.clone(), filling: Vec::new(), slots: 0, left: Arc::clone(&left) };
+        let output = Output {
+            pieces: pieces.clone(),
+            filling: Vec::new(),
+            slots: 0,
+            piece: PIECE,
+            left: Arc::clone(&left),
+        };
         std::thread::Builder::new()
             .name("bt-output".into())
             .spawn(move || {
@@ -98,11 +105,16 @@ impl Output {
         Ok(Some((output, OutputEnd { path: args.out.clone(), pieces, result })))
     }
 
+    /// Hands over each frame at once: the next may be a long time coming.
+    pub(crate) fn promptly(self) -> Self {
+        Output { piece: 1, ..self }
+    }
+
     /// Takes a frame, for which there is room.
     pub(crate) fn write(&mut self, frame: Frame) -> Result<(), Stopped> {
         self.slots += frame.len();
         self.filling.push(frame);
-        if self.slots >= PIECE || self.pieces.is_closed() { self.flush() } else { Ok(()) }
+        if self.slots >= self.piece || self.pieces.is_closed() { self.flush() } else { Ok(()) }
     }
 
     /// Hands over what was taken.
@@ -190,7 +202,12 @@ impl OutputEnd {
 fn work(mut encoder: Encoder, received: &mut mpsc::Receiver<Piece>) -> Result<(), WriteError> {
     while let Some(piece) = received.blocking_recv() {
         match piece {
-            Piece::Frames(frames) => frames.iter().try_for_each(|frame| encoder.write(frame))?,
+            Piece::Frames(frames) => {
+                frames.iter().try_for_each(|frame| encoder.write(frame))?;
+                if received.is_empty() {
+                    encoder.flush()?;
+                }
+            }
             Piece::End { keep } => return encoder.finish(keep),
         }
     }
@@ -326,12 +343,18 @@ impl Encoder {
         Ok(())
     }
 
-    fn finish(self, keep: bool) -> Result<(), WriteError> {
+    /// Writes what there is so far, where the format can be read in parts.
+    fn flush(&mut self) -> Result<(), WriteError> {
+        let Encoder::Text { encoded, target, .. } = self else { return Ok(()) };
+        target.write_all(encoded).and_then(|()| target.flush()).map_err(WriteError::Stream)?;
+        encoded.clear();
+        Ok(())
+    }
+
+    fn finish(mut self, keep: bool) -> Result<(), WriteError> {
+        self.flush()?;
         let target = match self {
-            Encoder::Text { encoded, mut target, .. } => {
-                target.write_all(&encoded).map_err(WriteError::Stream)?;
-                target
-            }
+            Encoder::Text { target, .. } => target,
             Encoder::Table { table, .. } => {
                 table.finish()?.into_inner().map_err(|error| WriteError::Stream(error.into_error()))?
             }

@@ -202,6 +202,7 @@ impl Plan {
             None => builder,
         };
         if let Some(writer) = writer {
+            let writer = if live.is_some() { writer.promptly() } else { writer };
             builder = builder.service("frames", [topic::FRAME], move |cx| writer.serve(cx));
         }
         if let Some(frames) = max_frames {
