@@ -23,13 +23,14 @@ pub struct Told(BTreeMap<&'static str, f64>);
 type Program = fn(&mut Words) -> Result<Told, Error>;
 
 /// All of them, by name.
-const PROGRAMS: [(&str, Program); 16] = [
+const PROGRAMS: [(&str, Program); 17] = [
     ("bare", reference::bare),
     ("dropped", dropped::dropped),
     ("engine", feeds::engine),
     ("first", feeds::first),
     ("frames", feeds::frames),
     ("heartbeat", responsive::heartbeat),
+    ("live-heartbeat", live::heartbeat),
     ("live-bare", live::bare),
     ("live-frames", live::frames),
     ("live-latency", live::latency),

@@ -10,12 +10,13 @@ use crate::Outcome;
 use crate::command::{cargo, no_arguments, run as run_command, shown};
 
 /// A crate and a set of features that must compile alone and without warnings, as in another workspace.
-const ALONE: [&[&str]; 10] = [
+const ALONE: [&[&str]; 11] = [
     &["-p", "bt-core"],
     &["-p", "bt-resample"],
     &["-p", "bt-feeder"],
     &["-p", "bt-bus"],
     &["-p", "bt-engine"],
+    &["-p", "bt-serve"],
     &["-p", "bt-data-source"],
     &["-p", "bt-data-source", "--no-default-features"],
     &["-p", "bt-data-source", "--no-default-features", "--features", "synth"],

@@ -15,17 +15,23 @@ const MUTANTS: u32 = 5_400;
 /// Days of a venue on which much goes wrong.
 const SCENARIOS: u32 = 500;
 
+/// Series of a venue that goes as fast as it can, and minutes of each: ten million candles.
+const SERIES: u32 = 500;
+const MINUTES: u32 = 20_000;
+
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let runs = runs(arguments)?;
     run_command(interleavings())?;
     run_command(mutants())?;
     run_command(scenarios())?;
+    run_command(venue())?;
     // A summary of each kind of end is among what the tests print.
     let mut command = cargo(&["test", "--release", "-p", "bt-cli", "--test", "ends", "--", "--nocapture"]);
     command.env("BT_SOAK_RUNS", runs.to_string());
     run_command(command)?;
     println!("every end was in order, {runs} runs of each; {MUTANTS} changed files were refused or read");
     println!("{SCENARIOS} live feeds from a venue with bad days gave the frames of good ones");
+    println!("{SERIES} series of {MINUTES} minutes came from a venue at full speed as they do from files");
     Ok(())
 }
 
@@ -49,6 +55,13 @@ fn mutants() -> Command {
 fn scenarios() -> Command {
     let mut command = cargo(&["test", "-p", "bt-serve", "--test", "scenarios", "--", "--nocapture"]);
     command.env("BT_SOAK_SCENARIOS", SCENARIOS.to_string());
+    command
+}
+
+/// A venue that is as fast as it can be. What it took is among what the test prints.
+fn venue() -> Command {
+    let mut command = cargo(&["test", "--release", "-p", "bt-cli", "--test", "venue", "--", "--nocapture"]);
+    command.env("BT_SOAK_SERIES", SERIES.to_string()).env("BT_SOAK_MINUTES", MINUTES.to_string());
     command
 }
 

@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, connect_async};
 
 use super::Told;
+use super::responsive::beside;
 use crate::meter::Meter;
 use crate::words::{Error, Words};
 
@@ -127,13 +128,23 @@ pub(super) fn frames(words: &mut Words) -> Result<Told, Error> {
     words.end()?;
     let (_venue, url) = Venue::start(course)?;
     let meter = Meter::start();
-    let frames = runtime()?
-        .block_on(async { feed(&url, course, target)?.try_fold(0, count).await.map_err(Error::from) })?;
-    let expected = course.minutes as u64 * Timeframe::MINUTE.as_nanos() as u64 / target.as_nanos() as u64;
-    if frames != expected {
-        return Err(format!("{frames} frames, expected {expected}").into());
-    }
+    let frames = runtime()?.block_on(all_frames(&url, course, target))?;
     Ok(Told::new().with("frames", frames as f64).with("messages", course.messages() as f64).taken(&meter))
+}
+
+/// A heartbeat of 1 ms beside the same, which goes as fast as it can: `series minutes target`.
+pub(super) fn heartbeat(words: &mut Words) -> Result<Told, Error> {
+    let (course, target) = (Course::of(words)?, words.or("target", "5m".parse()?)?);
+    words.end()?;
+    let (_venue, url) = Venue::start(course)?;
+    runtime()?.block_on(beside(async { all_frames(&url, course, target).await.map(drop) }))
+}
+
+/// Counts the frames, of which there must be as many as there is time for.
+async fn all_frames(url: &str, course: Course, target: Timeframe) -> Result<u64, Error> {
+    let frames = feed(url, course, target)?.try_fold(0, count).await?;
+    let expected = course.minutes as u64 * Timeframe::MINUTE.as_nanos() as u64 / target.as_nanos() as u64;
+    if frames == expected { Ok(frames) } else { Err(format!("{frames} frames, expected {expected}").into()) }
 }
 
 async fn count(frames: u64, _: bt_core::Frame) -> Result<u64, bt_core::FeedError> {

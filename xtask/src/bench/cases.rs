@@ -217,6 +217,7 @@ pub(super) const CASES: &[Case] = &[
         programs: &[
             ("idle", "measure heartbeat data={snappy-12} seconds=5 idle=true"),
             ("frames", "measure heartbeat data={snappy-12} seconds=5"),
+            ("live", "measure live-heartbeat series=500 minutes=1000"),
         ],
         figures: &[
             figure(
@@ -232,6 +233,16 @@ pub(super) const CASES: &[Case] = &[
             figure(
                 "p99.9 beside an idle runtime",
                 Value::Later { of: "frames", than: "idle", number: "p999_ms" },
+                Most(1.0),
+            ),
+            figure(
+                "live, p99 beside it",
+                Value::Later { of: "live", than: "idle", number: "p99_ms" },
+                Most(0.3),
+            ),
+            figure(
+                "live, p99.9 beside it",
+                Value::Later { of: "live", than: "idle", number: "p999_ms" },
                 Most(1.0),
             ),
         ],
