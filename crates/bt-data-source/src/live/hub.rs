@@ -18,8 +18,6 @@ pub(crate) struct Hub(Mutex<State>);
 struct State {
     connections: Vec<Connection>,
     lanes: Vec<Lane>,
-    /// Those that wait for time to come, by instant.
-    waiting: BTreeSet<(Timestamp, usize)>,
     /// What connections have to say, for any source to tell.
     remarks: VecDeque<LogEvent>,
     capacity: usize,
@@ -30,6 +28,8 @@ struct State {
 struct Connection {
     stats: ConnectionStats,
     lanes: Vec<usize>,
+    /// Those of its series that wait for time to come, by instant.
+    waiting: BTreeSet<(Timestamp, usize)>,
     /// Messages may have been lost since the last one.
     lossy: bool,
 }
@@ -84,12 +84,12 @@ impl Hub {
             Connection {
                 stats: ConnectionStats::default(),
                 lanes: (first..lanes.len()).collect(),
+                waiting: BTreeSet::new(),
                 lossy: true,
             }
         });
         let connections = connections.collect();
-        let (waiting, remarks) = (BTreeSet::new(), VecDeque::new());
-        Hub(Mutex::new(State { connections, lanes, waiting, remarks, capacity, overflow }))
+        Hub(Mutex::new(State { connections, lanes, remarks: VecDeque::new(), capacity, overflow }))
     }
 
     /// Whatever could panic under the lock leaves the state whole.
@@ -106,7 +106,7 @@ impl Hub {
             let (lanes, candle) = candle.unzip();
             let lanes = lanes.into_iter().flatten().zip(candle.iter().cycle());
             let mut woken: Vec<Waker> = lanes.filter_map(|(lane, row)| state.candle(*lane, *row)).collect();
-            woken.extend(state.due());
+            woken.extend(state.due(connection));
             woken
         };
         woken.into_iter().for_each(Waker::wake);
@@ -146,7 +146,7 @@ impl Hub {
             let event = remarks::state(connection, entered, one.stats.event_time, why);
             state.say(event);
             // Those whose time is told by others may have it now.
-            let mut woken = state.due();
+            let mut woken = state.due(connection);
             woken.extend(state.anyone());
             woken
         };
@@ -173,7 +173,7 @@ impl Hub {
     /// What there is to know for a series.
     pub(crate) fn look(&self, lane: usize) -> News {
         let mut state = self.lock();
-        let (time, silent) = state.time_of(lane);
+        let (time, silent) = state.time_of(state.lanes[lane].connection);
         let remark = state.remarks.pop_front();
         let one = &mut state.lanes[lane];
         News {
@@ -191,7 +191,7 @@ impl Hub {
     /// already so.
     pub(crate) fn wait(&self, lane: usize, until: Timestamp, was_silent: bool, waker: &Waker) -> bool {
         let mut state = self.lock();
-        let (time, silent) = state.time_of(lane);
+        let (time, silent) = state.time_of(state.lanes[lane].connection);
         let one = &state.lanes[lane];
         let is_news = !one.queue.is_empty()
             || one.lost > 0
@@ -202,7 +202,8 @@ impl Hub {
         drop(state.take_waker(lane));
         if !is_news {
             state.lanes[lane].waker = Some((until, waker.clone()));
-            state.waiting.insert((until, lane));
+            let connection = state.lanes[lane].connection;
+            state.connections[connection].waiting.insert((until, lane));
         }
         is_news
     }
@@ -243,9 +244,9 @@ impl State {
         self.take_waker(lane)
     }
 
-    /// The venue's time for a series, and whether others tell it.
-    fn time_of(&self, lane: usize) -> (Option<Timestamp>, bool) {
-        let own = &self.connections[self.lanes[lane].connection].stats;
+    /// The venue's time for the series of a connection, and whether others tell it.
+    fn time_of(&self, connection: usize) -> (Option<Timestamp>, bool) {
+        let own = &self.connections[connection].stats;
         if own.state != ConnectionState::Stale {
             return (own.event_time, false);
         }
@@ -255,21 +256,24 @@ impl State {
     }
 
     fn take_waker(&mut self, lane: usize) -> Option<Waker> {
-        let (until, waker) = self.lanes[lane].waker.take()?;
-        self.waiting.remove(&(until, lane));
+        let one = &mut self.lanes[lane];
+        let (until, waker) = one.waker.take()?;
+        self.connections[one.connection].waiting.remove(&(until, lane));
         Some(waker)
     }
 
-    /// The wakers of those whose time has come.
-    fn due(&mut self) -> Vec<Waker> {
-        let latest = self.connections.iter().filter_map(|connection| connection.stats.event_time).max();
-        let Some(latest) = latest else { return Vec::new() };
-        let early: Vec<usize> =
-            self.waiting.iter().take_while(|(until, _)| *until <= latest).map(|(_, lane)| *lane).collect();
+    /// The wakers of those whose time has come by what was heard of `connection`: its own series, and those of
+    /// connections that are silent.
+    fn due(&mut self, connection: usize) -> Vec<Waker> {
         let mut woken = Vec::new();
-        for lane in early {
-            let until = self.lanes[lane].waker.as_ref().map(|(until, _)| *until);
-            if self.time_of(lane).0 >= until {
+        for number in 0..self.connections.len() {
+            if number != connection && self.connections[number].stats.state != ConnectionState::Stale {
+                continue;
+            }
+            let (time, _) = self.time_of(number);
+            while let Some((until, lane)) = self.connections[number].waiting.first().copied()
+                && time >= Some(until)
+            {
                 woken.extend(self.take_waker(lane));
             }
         }
@@ -278,8 +282,8 @@ impl State {
 
     /// The waker of one who waits, to tell what is to be told.
     fn anyone(&mut self) -> Option<Waker> {
-        let lane = self.waiting.first().map(|(_, lane)| *lane)?;
-        self.take_waker(lane)
+        let (_, lane) = self.connections.iter().find_map(|connection| connection.waiting.first())?;
+        self.take_waker(*lane)
     }
 
     fn say(&mut self, event: LogEvent) {
