@@ -214,3 +214,15 @@ fn a_setting_that_cannot_be_is_named() {
         assert!(error.to_string().contains(expected), "{error}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_without_end_is_no_panic() {
+    let answer = answer("429 Too Many Requests", "Retry-After: 18446744073709551615\r\n", "{}");
+    let venue = venue([answer]).await;
+    let archive = venue.archive(RestConfig::default());
+    for _ in 0..2 {
+        let error = archive.fetch(&series(), range(0..2), 10).await.unwrap_err().to_string();
+        assert!(error.contains(&venue.url), "{error}");
+    }
+    assert_eq!(venue.asked().len(), 1);
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bt_core::ConfigError;
+use tokio::time::Instant;
 
 /// What becomes of candles that nobody takes: the socket waits for nobody.
 ///
@@ -73,6 +74,12 @@ impl Default for LiveConfig {
             seed: None,
         }
     }
+}
+
+/// When `wait` has passed after `instant`, or so late that nobody waits for it.
+pub(super) fn after(instant: Instant, wait: Duration) -> Instant {
+    const YEARS: Duration = Duration::from_secs(30 * 366 * 24 * 3600);
+    instant + wait.min(YEARS)
 }
 
 /// Setters of fields.

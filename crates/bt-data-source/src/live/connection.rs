@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::{self, Bytes, Message as Frame};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use super::backoff::Backoff;
-use super::config::LiveConfig;
+use super::config::{LiveConfig, after};
 use super::hub::Hub;
 use super::kline::{self, Message};
 use super::stats::ConnectionState;
@@ -127,7 +127,7 @@ impl Connection {
     async fn listen(&mut self, mut socket: Socket, heard: &Heard) -> String {
         let LiveConfig { idle_limit, ping_every, reconnect_every, .. } = *self.config;
         let begin = Instant::now();
-        let (mut last, mut ping) = (begin, begin + ping_every);
+        let (mut last, mut ping) = (begin, after(begin, ping_every));
         loop {
             tokio::select! {
                 message = poll_fn(|cx| Pin::new(&mut socket).poll_next(cx)) => {
@@ -140,10 +140,10 @@ impl Connection {
                     // Many messages come with one read, which by itself would count as one step.
                     consume_budget().await;
                 }
-                () = sleep_until(last + idle_limit) => return format!("silent for {idle_limit:?}"),
-                () = sleep_until(begin + reconnect_every) => return "due to be made anew".to_owned(),
+                () = sleep_until(after(last, idle_limit)) => return format!("silent for {idle_limit:?}"),
+                () = sleep_until(after(begin, reconnect_every)) => return "due to be made anew".to_owned(),
                 () = sleep_until(ping) => {
-                    ping = Instant::now() + ping_every;
+                    ping = after(Instant::now(), ping_every);
                     // It may hang with the connection, but no longer than silence may last.
                     match timeout(idle_limit, send(&mut socket, Frame::Ping(Bytes::new()))).await {
                         Ok(Ok(())) => {}
@@ -233,7 +233,7 @@ impl Heard {
 async fn watch(hub: &Hub, number: usize, heard: &Heard, limit: Duration) {
     loop {
         let last = heard.at();
-        sleep_until(last + limit).await;
+        sleep_until(after(last, limit)).await;
         if heard.at() == last {
             hub.enter(number, ConnectionState::Stale, &format!("silent for {limit:?}"));
             sleep(limit).await;

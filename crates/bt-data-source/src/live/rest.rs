@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::backfill::{Backfill, BackfillError, Fetch};
 use super::backoff::Backoff;
-use super::config::with;
+use super::config::{after, with};
 use super::rate::Rate;
 use super::{LiveError, kline, tls};
 
@@ -239,7 +239,7 @@ impl Venue {
         });
         let limit = |until: &Option<Instant>| {
             let alive = self.rate(|rate| rate.alive()).map_or(begun, |alive| alive.max(begun));
-            until.unwrap_or(alive + patience)
+            until.unwrap_or(after(alive, patience))
         };
         loop {
             let so_far = limit(until);
@@ -261,7 +261,7 @@ impl Venue {
         let status = answer.status();
         if let StatusCode::TOO_MANY_REQUESTS | StatusCode::IM_A_TEAPOT = status {
             let wait = retry_after(answer.headers()).unwrap_or(self.config.backoff_limit);
-            self.rate(|rate| rate.pause(Instant::now() + wait));
+            self.rate(|rate| rate.pause(after(Instant::now(), wait)));
         }
         let body = read(url, &mut answer, broken).await?;
         if status != StatusCode::OK {
