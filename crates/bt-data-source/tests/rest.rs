@@ -226,3 +226,12 @@ async fn a_pause_without_end_is_no_panic() {
     }
     assert_eq!(venue.asked().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_redirection_is_not_followed_nor_asked_for_again() {
+    let moved = answer("302 Found", "Location: http://127.0.0.1:1/\r\n", "");
+    let venue = venue([moved.clone(), moved]).await;
+    let error = venue.archive(RestConfig::default()).fetch(&series(), range(0..2), 10).await.unwrap_err();
+    assert!(matches!(&error, BackfillError::Refused { status: 302, .. }), "{error:?}");
+    assert_eq!(venue.asked().len(), 1);
+}

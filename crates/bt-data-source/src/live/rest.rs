@@ -77,7 +77,7 @@ impl RestConfig {
 ///
 /// It keeps to its own limits, and to those that the venue answers with: after 429 or 418, nothing is asked before the
 /// time in `Retry-After` is over. Attempts that fail are repeated, with back-off, for as long as patience lasts; other
-/// refusals are final.
+/// refusals, and redirections, are final.
 ///
 /// Source of the format: "Kline/Candlestick data", Binance Spot API documentation.
 #[derive(Clone)]
@@ -290,7 +290,7 @@ fn late(url: &Url) -> BackfillError {
 fn is_final(error: &BackfillError) -> bool {
     match error {
         BackfillError::Refused { status, .. } => {
-            (400..500).contains(status) && !matches!(status, 408 | 418 | 429)
+            (300..500).contains(status) && !matches!(status, 408 | 418 | 429)
         }
         error => tls::is_distrust(error),
     }
