@@ -7,9 +7,37 @@ mod venue;
 
 use std::time::Duration;
 
-use bt_data_source::Live;
+use bt_core::LogEvent;
+use bt_data_source::{ConnectionState, Live};
+use bt_testkit::Recorder;
+use futures::StreamExt;
 
-use venue::{at, closed, config, minutes, series, venue};
+use venue::{Act, at, closed, config, minutes, series, venue};
+
+fn states(log: &[LogEvent]) -> Vec<String> {
+    let states = log.iter().filter(|event| event.event == "SOURCE_CONNECTION_STATE");
+    states.map(|event| event.message.to_string()).collect()
+}
+
+#[tokio::test]
+async fn what_came_before_a_refusal_is_handed_on_and_the_refusal_is_logged() {
+    let mut first = closed("BTCUSDT", 0..3);
+    first.push(Act::Cut);
+    let url = venue(vec![first, vec![Act::Refuse]]).await;
+    let mut live = Live::builder(url, [series("BTCUSDT")]).config(config()).build().unwrap();
+    let log = Recorder::new();
+    let source = live.source(&series("BTCUSDT"), at(0)).unwrap().log(log.sink()).build().unwrap();
+    while live.stats()[0].state != ConnectionState::Ended {
+        tokio::task::yield_now().await;
+    }
+    let items: Vec<_> = source.collect().await;
+    let rows: usize = items.iter().flatten().map(|batch| batch.len()).sum();
+    assert_eq!(rows, 3);
+    let error = items.last().unwrap().as_ref().unwrap_err().to_string();
+    assert!(error.contains("400") && error.contains("no such stream"), "{error}");
+    let states = states(&log.logs());
+    assert!(states.len() == 3 && states[2].contains("ended"), "{states:?}");
+}
 
 #[tokio::test]
 async fn limits_that_never_come_are_limits() {

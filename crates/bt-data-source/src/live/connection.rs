@@ -67,7 +67,7 @@ enum Over {
     Refused(String),
 }
 
-/// Characters of what is said of a malformed message.
+/// Characters of what is said of a malformed message, and of a refusal.
 const LONGEST: usize = 200;
 
 /// Malformed messages that are told of one by one, on one connection.
@@ -252,7 +252,9 @@ fn refusal(error: &tungstenite::Error) -> Over {
     match error {
         tungstenite::Error::Http(answer) => {
             let status = answer.status();
-            let reason = format!("the venue answers {status}");
+            let body = String::from_utf8_lossy(answer.body().as_deref().unwrap_or_default());
+            let excerpt: String = body.chars().take(LONGEST).collect();
+            let reason = format!("the venue answers {status}: {excerpt:?}");
             // Too many requests, or trouble of its own: that may pass.
             let may_pass = status.is_server_error() || matches!(status.as_u16(), 418 | 429);
             if may_pass { Over::Cut(reason) } else { Over::Refused(reason) }

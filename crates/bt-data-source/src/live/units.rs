@@ -53,17 +53,16 @@ pub(crate) struct Course {
     /// The archive failed while the connection was silent, and is asked no more before it speaks.
     unanswered: bool,
     is_live: bool,
+    /// Why the venue does not serve the series, which is told when all that came before is handed on.
+    refused: Option<String>,
     rows: u64,
 }
 
 impl LiveUnits {
     /// Takes what has arrived.
-    fn look(&mut self) -> Result<(), SourceError> {
+    fn look(&mut self) {
         let News { candles, time, silent, suspect, lost, remark, refused } = self.hub.look(self.lane);
-        if let Some(reason) = refused {
-            let error = LiveError::Refused { series: self.series.clone(), reason };
-            return Err(SourceError::Other(Box::new(error)));
-        }
+        self.course.refused = refused;
         self.course.ready.extend(remark.map(|event| Unit::Said(Box::new(event))));
         if lost > 0 {
             self.say(remarks::dropped(&self.series, lost));
@@ -81,7 +80,6 @@ impl LiveUnits {
             self.course.is_live = true;
             self.say(remarks::live(&self.series, first));
         }
-        Ok(())
     }
 
     fn say(&mut self, event: LogEvent) {
@@ -161,6 +159,10 @@ impl LiveUnits {
         Poll::Ready(())
     }
 
+    fn refusal(&self, reason: String) -> SourceError {
+        SourceError::Other(Box::new(LiveError::Refused { series: self.series.clone(), reason }))
+    }
+
     fn tell_time(&mut self, watermark: Timestamp) {
         let stale = self.course.stale;
         self.course.told_stale = stale;
@@ -186,7 +188,7 @@ impl Units for LiveUnits {
                 }
                 continue;
             }
-            self.look()?;
+            self.look();
             if !self.course.ready.is_empty() {
                 continue;
             }
@@ -197,7 +199,10 @@ impl Units for LiveUnits {
                 }
                 Step::Time(watermark) => self.tell_time(watermark),
                 Step::Fetch(range) => self.fetch(range),
-                Step::Wait(until) => ready!(self.poll_wait(until, cx)),
+                Step::Wait(until) => match self.course.refused.take() {
+                    Some(reason) => return Poll::Ready(Some(Err(self.refusal(reason)))),
+                    None => ready!(self.poll_wait(until, cx)),
+                },
                 Step::End => return Poll::Ready(None),
             }
         }
