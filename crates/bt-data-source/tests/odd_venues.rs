@@ -7,12 +7,12 @@ mod venue;
 
 use std::time::Duration;
 
-use bt_core::LogEvent;
-use bt_data_source::{ConnectionState, Live};
+use bt_core::{CandleSource, LogEvent};
+use bt_data_source::{ConnectionState, Handover, Live, MemorySource};
 use bt_testkit::Recorder;
 use futures::StreamExt;
 
-use venue::{Act, at, closed, config, minutes, series, venue};
+use venue::{Act, at, candle, closed, config, minutes, series, venue};
 
 fn states(log: &[LogEvent]) -> Vec<String> {
     let states = log.iter().filter(|event| event.event == "SOURCE_CONNECTION_STATE");
@@ -37,6 +37,27 @@ async fn what_came_before_a_refusal_is_handed_on_and_the_refusal_is_logged() {
     assert!(error.contains("400") && error.contains("no such stream"), "{error}");
     let states = states(&log.logs());
     assert!(states.len() == 3 && states[2].contains("ended"), "{states:?}");
+}
+
+#[tokio::test]
+async fn r7_rows_from_before_the_range_are_outside_of_it_and_no_duplicates() {
+    let url = venue(vec![closed("BTCUSDT", 0..6)]).await;
+    let mut live = Live::builder(url, [series("BTCUSDT")]).config(config()).build().unwrap();
+    let source = live.source(&series("BTCUSDT"), at(2)).unwrap().until(at(6)).strict(true).build().unwrap();
+    let stats = source.stats();
+    assert_eq!(minutes(source).await, [2, 3, 4, 5]);
+    let counted = stats.snapshot();
+    assert_eq!((counted.out_of_range, counted.dropped_duplicate, counted.emitted), (2, 0, 4));
+}
+
+#[tokio::test]
+async fn where_history_and_live_overlap_nothing_is_wrong() {
+    let url = venue(vec![closed("BTCUSDT", 0..6)]).await;
+    let mut live = Live::builder(url, [series("BTCUSDT")]).config(config()).build().unwrap();
+    let source = live.source(&series("BTCUSDT"), at(0)).unwrap().until(at(6)).strict(true);
+    let history = MemorySource::new(series("BTCUSDT"), (0..3).map(candle).collect::<Vec<_>>());
+    let source = Handover::new(history, source).unwrap();
+    assert_eq!(minutes(source).await, [0, 1, 2, 3, 4, 5]);
 }
 
 #[tokio::test]

@@ -43,6 +43,8 @@ pub(crate) enum Arrival {
 pub(crate) struct Tape {
     timeframe: Timeframe,
     grace: i64,
+    /// Start of the first row that there can be.
+    begin: Timestamp,
     end: Timestamp,
     /// Start of the row that is next.
     next: Timestamp,
@@ -70,6 +72,7 @@ impl Tape {
         Tape {
             timeframe,
             grace,
+            begin: next,
             end: range.end,
             next,
             told: next,
@@ -99,11 +102,11 @@ impl Tape {
     /// A row has arrived.
     pub(crate) fn arrive(&mut self, candle: Candle) -> Arrival {
         let start = candle.start;
-        if !self.timeframe.is_on_grid(start) || self.timeframe.end_of(start).is_none() || start >= self.end {
+        let is_wanted = (self.begin..self.end).contains(&start);
+        if !is_wanted || !self.timeframe.is_on_grid(start) || self.timeframe.end_of(start).is_none() {
             return Arrival::Odd;
         }
         if start < self.next {
-            // Rows from before the beginning are nobody's loss.
             let late = self.passed.iter().any(|passed| passed.contains(&start));
             return if late { Arrival::Late } else { Arrival::Duplicate };
         }
@@ -278,6 +281,7 @@ mod tests {
     fn it_ends_where_it_was_told_to_and_refuses_what_is_no_row_of_it() {
         let mut tape = tape(0, 2);
         assert_eq!(tape.arrive(candle(2)), Arrival::Odd);
+        assert_eq!(tape.arrive(candle(-1)), Arrival::Odd);
         assert_eq!(tape.arrive(Candle { start: Timestamp::from_nanos(7), ..candle(0) }), Arrival::Odd);
         tape.arrive(candle(0));
         tape.arrive(candle(1));
