@@ -5,18 +5,25 @@
 
 mod venue;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bt_core::{CandleSource, LogEvent};
 use bt_data_source::{ConnectionState, Handover, Live, MemorySource};
 use bt_testkit::Recorder;
 use futures::StreamExt;
+use tokio::sync::Notify;
 
-use venue::{Act, at, candle, closed, config, minutes, series, venue};
+use venue::{Act, at, candle, closed, config, kline, minutes, series, venue};
 
 fn states(log: &[LogEvent]) -> Vec<String> {
     let states = log.iter().filter(|event| event.event == "SOURCE_CONNECTION_STATE");
     states.map(|event| event.message.to_string()).collect()
+}
+
+/// A kline whose `E` is that of another minute.
+fn misdated(minute: i64, said: i64, closed: bool) -> Act {
+    Act::Send(kline("BTCUSDT", minute, (said - minute) * venue::MINUTE, closed))
 }
 
 #[tokio::test]
@@ -74,4 +81,29 @@ async fn limits_that_never_come_are_limits() {
     let source = live.source(&series("BTCUSDT"), at(0)).unwrap().until(at(3)).build().unwrap();
     let all = tokio::time::timeout(Duration::from_secs(5), minutes(source)).await;
     assert_eq!(all.unwrap(), [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn a_kline_of_the_far_future_does_not_end_the_present() {
+    for is_closed in [false, true] {
+        let passed = Arc::new(Notify::new());
+        let mut acts = closed("BTCUSDT", 0..2);
+        acts.push(misdated(1_000_000, 2, is_closed));
+        acts.push(Act::Wait(passed.clone()));
+        acts.extend(closed("BTCUSDT", 2..6));
+        let url = venue(vec![acts]).await;
+        let mut live = Live::builder(url, [series("BTCUSDT")]).config(config()).build().unwrap();
+        let mut source = live.source(&series("BTCUSDT"), at(0)).unwrap().until(at(6)).build().unwrap();
+        let stats = source.stats();
+        while live.stats()[0].messages < 3 {
+            tokio::task::yield_now().await;
+        }
+        while stats.snapshot().emitted < 2 {
+            source.next().await.unwrap().unwrap();
+        }
+        assert!(futures::poll!(source.next()).is_pending(), "closed: {is_closed}");
+        passed.notify_one();
+        assert_eq!(minutes(source).await, [2, 3, 4, 5]);
+        assert_eq!(stats.snapshot().dropped_out_of_order, 0);
+    }
 }

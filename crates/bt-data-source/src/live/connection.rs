@@ -170,14 +170,15 @@ impl Connection {
                 if symbol != listed.symbol || interval != listed.timeframe {
                     return self.malformed(&format!("stream {stream} with a kline of {symbol}@{interval}"));
                 }
-                // An instant that its kline does not vouch for would move time for good: an open kline has begun and
-                // not ended yet, and what closed at one instant comes before what closes later.
+                // Time goes on as far as the instant and the kline agree, for it never goes back. What was before the
+                // message reaches as far as either of them says, within the kline.
                 let end = interval.end_of(candle.start).unwrap_or(Timestamp::MAX);
-                let at = if closed { end } else { at.clamp(candle.start, end) };
+                let before = if closed { end } else { at.clamp(candle.start, end) };
+                let at = at.min(end);
                 heard.now();
                 self.backoff.reset();
                 let candle = closed.then_some((&listed.lanes[..], candle));
-                self.hub.arrive(self.number, at, candle);
+                self.hub.arrive(self.number, at, before, candle);
                 self.hub.enter(self.number, ConnectionState::Live, "messages arrive");
             }
             Ok(Message::Other) => self.hub.count(self.number, |stats| stats.foreign += 1),

@@ -32,6 +32,8 @@ struct Connection {
     waiting: BTreeSet<(Timestamp, usize)>,
     /// Messages may have been lost since the last one.
     lossy: bool,
+    /// The latest instant that something which arrived may be of.
+    reached: Timestamp,
 }
 
 /// One series.
@@ -86,6 +88,7 @@ impl Hub {
                 lanes: (first..lanes.len()).collect(),
                 waiting: BTreeSet::new(),
                 lossy: true,
+                reached: Timestamp::MIN,
             }
         });
         let connections = connections.collect();
@@ -98,11 +101,17 @@ impl Hub {
     }
 
     /// A message has arrived: the venue's time on a connection has come to `at`, and perhaps a closed candle came
-    /// with it, for these series.
-    pub(crate) fn arrive(&self, connection: usize, at: Timestamp, candle: Option<(&[usize], Candle)>) {
+    /// with it, for these series. What the venue said before it is of no later instant than `before`.
+    pub(crate) fn arrive(
+        &self,
+        connection: usize,
+        at: Timestamp,
+        before: Timestamp,
+        candle: Option<(&[usize], Candle)>,
+    ) {
         let woken = {
             let mut state = self.lock();
-            state.time(connection, at);
+            state.time(connection, at, before);
             let (lanes, candle) = candle.unzip();
             let lanes = lanes.into_iter().flatten().zip(candle.iter().cycle());
             let mut woken: Vec<Waker> = lanes.filter_map(|(lane, row)| state.candle(*lane, *row)).collect();
@@ -215,13 +224,14 @@ impl Hub {
 }
 
 impl State {
-    fn time(&mut self, connection: usize, at: Timestamp) {
+    fn time(&mut self, connection: usize, at: Timestamp, before: Timestamp) {
         let State { connections, lanes, .. } = self;
         let one = &mut connections[connection];
         let latest = one.stats.event_time.map_or(at, |before| before.max(at));
         one.stats.event_time = Some(latest);
+        one.reached = one.reached.max(before);
         if std::mem::take(&mut one.lossy) {
-            one.lanes.iter().for_each(|&lane| lanes[lane].suspect = latest);
+            one.lanes.iter().for_each(|&lane| lanes[lane].suspect = one.reached);
         }
     }
 
@@ -230,11 +240,11 @@ impl State {
         let State { lanes, capacity, overflow, connections, .. } = self;
         let one = &mut lanes[lane];
         if one.queue.len() >= *capacity {
-            let stats = &mut connections[one.connection].stats;
+            let connection = &mut connections[one.connection];
             one.lost += 1;
-            stats.dropped += 1;
+            connection.stats.dropped += 1;
             // Which it was shows when it is missed.
-            one.suspect = one.suspect.max(stats.event_time.unwrap_or(Timestamp::MIN));
+            one.suspect = one.suspect.max(connection.reached);
             match overflow {
                 Overflow::DropNewest => return None,
                 Overflow::DropOldest => drop(one.queue.pop_front()),

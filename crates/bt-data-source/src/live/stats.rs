@@ -56,6 +56,6 @@ pub struct ConnectionStats {
     pub foreign: u64,
     /// Candles that a full queue lost.
     pub dropped: u64,
-    /// The latest instant that the venue put on a message, held within the kline in it.
+    /// The latest instant that the venue put on a message, or the end of the kline in it if that is earlier.
     pub event_time: Option<Timestamp>,
 }

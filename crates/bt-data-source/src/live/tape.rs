@@ -119,6 +119,21 @@ impl Tape {
         }
     }
 
+    /// Loses the latest rows whose turn has not come, as far as there are more than `most`, to be fetched when it does;
+    /// none that was fetched. Returns how many they are.
+    pub(crate) fn lose_beyond(&mut self, most: usize) -> u64 {
+        let mut lost = 0;
+        while self.held.len() > most
+            && let Some(start) = self.held.keys().next_back().copied()
+            && start >= self.cleared
+        {
+            self.held.remove(&start);
+            self.suspect(start.saturating_add_nanos(self.timeframe.as_nanos()));
+            lost += 1;
+        }
+        lost
+    }
+
     /// Rows that start before `until` were fetched, as far as there are any, and have arrived.
     pub(crate) fn fetched(&mut self, until: Timestamp) {
         self.cleared = self.cleared.max(until);
@@ -290,6 +305,17 @@ mod tests {
         let mut tape = super::Tape::new(Timeframe::MINUTE, at(0)..at(2), 0);
         assert_eq!(tape.step(Some(at(7))), Step::Time(at(2)));
         assert_eq!(tape.step(Some(at(7))), Step::End, "none came");
+    }
+
+    #[test]
+    fn rows_far_ahead_are_not_held_without_end_and_fetched_in_their_time() {
+        let mut tape = tape(0, 20);
+        (2..8).for_each(|minute| assert_eq!(tape.arrive(candle(minute)), Arrival::Taken));
+        assert_eq!((tape.lose_beyond(6), tape.lose_beyond(4), tape.lose_beyond(4)), (0, 2, 0));
+        assert_eq!(tape.step(Some(at(3))), Step::Fetch(at(0)..at(2)));
+        tape.fetched(at(2));
+        assert_eq!(minutes(&tape.step(Some(at(3)))), [2, 3, 4, 5]);
+        assert_eq!(tape.step(Some(at(9))), Step::Fetch(at(6)..at(8)));
     }
 
     /// What happens to a tape, in some order.

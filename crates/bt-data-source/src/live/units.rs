@@ -58,20 +58,24 @@ pub(crate) struct Course {
     rows: u64,
 }
 
+/// Rows that may wait for one before them: a venue that sends ever later ones is no reason to hold them all.
+const AHEAD: usize = 1 << 16;
+
 impl LiveUnits {
     /// Takes what has arrived.
     fn look(&mut self) {
         let News { candles, time, silent, suspect, lost, remark, refused } = self.hub.look(self.lane);
         self.course.refused = refused;
         self.course.ready.extend(remark.map(|event| Unit::Said(Box::new(event))));
-        if lost > 0 {
-            self.say(remarks::dropped(&self.series, lost));
-        }
         // While it is cut off, a series learns from the archive what happens, or not at all.
         self.course.unanswered &= silent;
         let asks = silent && self.backfill.is_some() && !self.course.unanswered;
         self.tape.suspect(time.filter(|_| asks).unwrap_or(suspect).max(suspect));
         candles.into_iter().for_each(|candle| self.arrive(candle));
+        let lost = lost + self.tape.lose_beyond(AHEAD);
+        if lost > 0 {
+            self.say(remarks::dropped(&self.series, lost));
+        }
         (self.course.time, self.course.silent, self.course.stale) = (time, silent, silent && !asks);
         if time.is_some()
             && !self.course.is_live
