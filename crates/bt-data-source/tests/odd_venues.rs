@@ -14,7 +14,7 @@ use bt_testkit::Recorder;
 use futures::StreamExt;
 use tokio::sync::Notify;
 
-use venue::{Act, at, candle, closed, config, kline, minutes, series, venue};
+use venue::{Act, at, candle, closed, config, events, kline, minutes, series, venue};
 
 fn states(log: &[LogEvent]) -> Vec<String> {
     let states = log.iter().filter(|event| event.event == "SOURCE_CONNECTION_STATE");
@@ -106,4 +106,23 @@ async fn a_kline_of_the_far_future_does_not_end_the_present() {
         assert_eq!(minutes(source).await, [2, 3, 4, 5]);
         assert_eq!(stats.snapshot().dropped_out_of_order, 0);
     }
+}
+
+#[tokio::test]
+async fn r29_what_is_said_of_a_row_comes_behind_the_rows_before_it() {
+    let mut acts = closed("BTCUSDT", 0..2);
+    acts.extend(closed("BTCUSDT", 0..1));
+    acts.extend(closed("BTCUSDT", 2..3));
+    let url = venue(vec![acts]).await;
+    let mut live = Live::builder(url, [series("BTCUSDT")]).config(config()).build().unwrap();
+    while live.stats()[0].messages < 4 {
+        tokio::task::yield_now().await;
+    }
+    let log = Recorder::new();
+    let source = live.source(&series("BTCUSDT"), at(0)).unwrap().until(at(3)).log(log.sink());
+    let mut source = source.build().unwrap();
+    assert_eq!(source.next().await.unwrap().unwrap().len(), 2);
+    assert!(!events(&log.logs()).contains(&"SOURCE_ROW_DROPPED_DUPLICATE"));
+    assert_eq!(minutes(source).await, [2]);
+    assert!(events(&log.logs()).contains(&"SOURCE_ROW_DROPPED_DUPLICATE"));
 }

@@ -167,7 +167,7 @@ impl Tape {
     }
 
     /// The rows in hand from the next on that directly follow one another.
-    fn take_in_step(&mut self) -> Option<Vec<Candle>> {
+    pub(crate) fn take_in_step(&mut self) -> Option<Vec<Candle>> {
         let mut rows = Vec::new();
         while rows.len() < ROWS
             && let Some(row) = self.held.remove(&self.next)

@@ -92,12 +92,25 @@ impl LiveUnits {
 
     fn arrive(&mut self, candle: Candle) {
         let start = candle.start;
-        let unit = match self.tape.arrive(candle) {
-            Arrival::Taken => return,
-            Arrival::Duplicate => Unit::Dropped(Remark::Duplicate { start }),
-            Arrival::Late => Unit::Dropped(Remark::Late { start }),
-            Arrival::Odd => self.rows(vec![candle]),
-        };
+        match self.tape.arrive(candle) {
+            Arrival::Taken => {}
+            Arrival::Duplicate => self.pass_over(Unit::Dropped(Remark::Duplicate { start })),
+            Arrival::Late => self.pass_over(Unit::Dropped(Remark::Late { start })),
+            Arrival::Odd => self.odd(candle),
+        }
+    }
+
+    fn odd(&mut self, candle: Candle) {
+        let unit = self.rows(vec![candle]);
+        self.pass_over(unit);
+    }
+
+    /// What is said of a row comes behind the rows before it (R29).
+    fn pass_over(&mut self, unit: Unit) {
+        while let Some(rows) = self.tape.take_in_step() {
+            let before = self.rows(rows);
+            self.course.ready.push_back(before);
+        }
         self.course.ready.push_back(unit);
     }
 
@@ -121,8 +134,7 @@ impl LiveUnits {
                 // Some of them may have come by themselves by now, which is no news.
                 for row in rows.into_iter().filter(|row| range.contains(&row.start)) {
                     if self.tape.arrive(row) == Arrival::Odd {
-                        let unit = self.rows(vec![row]);
-                        self.course.ready.push_back(unit);
+                        self.odd(row);
                     }
                 }
                 self.tape.fetched(until);
