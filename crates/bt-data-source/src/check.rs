@@ -300,6 +300,14 @@ impl Prices<'_> {
     }
 }
 
+/// Whether prices and volume of a candle pass the checks (R7).
+#[cfg(feature = "live")]
+pub(crate) fn is_sound(candle: &bt_core::Candle) -> bool {
+    let [open, high, low, close, volume] =
+        [&candle.open, &candle.high, &candle.low, &candle.close, &candle.volume].map(std::slice::from_ref);
+    Prices { open, high, low, close, volume }.fault(0).is_none()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

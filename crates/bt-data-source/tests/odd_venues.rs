@@ -13,8 +13,9 @@ use bt_data_source::{ConnectionState, Handover, Live, MemorySource};
 use bt_testkit::Recorder;
 use futures::StreamExt;
 use tokio::sync::Notify;
+use tokio_tungstenite::tungstenite::Message;
 
-use venue::{Act, at, candle, closed, config, events, kline, minutes, series, venue};
+use venue::{Act, Archive, at, candle, closed, config, events, kline, minutes, series, venue};
 
 fn states(log: &[LogEvent]) -> Vec<String> {
     let states = log.iter().filter(|event| event.event == "SOURCE_CONNECTION_STATE");
@@ -106,6 +107,25 @@ async fn a_kline_of_the_far_future_does_not_end_the_present() {
         assert_eq!(minutes(source).await, [2, 3, 4, 5]);
         assert_eq!(stats.snapshot().dropped_out_of_order, 0);
     }
+}
+
+#[tokio::test]
+async fn r7_a_row_that_fails_does_not_stand_in_the_way_of_one_that_does_not() {
+    let Act::Send(Message::Text(good)) = closed("BTCUSDT", 1..2).remove(0) else { panic!("a text") };
+    let bad = Message::text(good.replace("\"h\":\"1.5\"", "\"h\":\"0.5\""));
+    let url = venue(vec![vec![
+        Act::Send(kline("BTCUSDT", 0, 5, true)),
+        Act::Send(bad),
+        Act::Send(Message::Text(good)),
+        Act::Send(kline("BTCUSDT", 2, 5, true)),
+    ]])
+    .await;
+    let mut live = Live::builder(url, [series("BTCUSDT")]).config(config()).build().unwrap();
+    let source = live.source(&series("BTCUSDT"), at(0)).unwrap().until(at(3));
+    let source = source.backfill(Arc::new(Archive::default())).build().unwrap();
+    let stats = source.stats();
+    assert_eq!(minutes(source).await, [0, 1, 2]);
+    assert_eq!((stats.snapshot().failed, stats.snapshot().dropped_duplicate), (1, 0));
 }
 
 #[tokio::test]

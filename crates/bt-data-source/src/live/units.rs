@@ -15,7 +15,7 @@ use super::connection::Tasks;
 use super::hub::{Hub, News};
 use super::tape::{Arrival, Step, Tape};
 use super::{LiveError, remarks};
-use crate::check::Rules;
+use crate::check::{Rules, is_sound};
 use crate::chunk::{Chunk, Unit, Units};
 use crate::remark::Remark;
 
@@ -92,12 +92,17 @@ impl LiveUnits {
 
     fn arrive(&mut self, candle: Candle) {
         let start = candle.start;
-        match self.tape.arrive(candle) {
+        match self.place(candle) {
             Arrival::Taken => {}
             Arrival::Duplicate => self.pass_over(Unit::Dropped(Remark::Duplicate { start })),
             Arrival::Late => self.pass_over(Unit::Dropped(Remark::Late { start })),
             Arrival::Odd => self.odd(candle),
         }
+    }
+
+    /// A row that fails takes no place in the order: another may still come there (R7).
+    fn place(&mut self, candle: Candle) -> Arrival {
+        if is_sound(&candle) { self.tape.arrive(candle) } else { Arrival::Odd }
     }
 
     fn odd(&mut self, candle: Candle) {
@@ -133,7 +138,7 @@ impl LiveUnits {
                 self.say(remarks::filled(&self.series, &range, rows.len()));
                 // Some of them may have come by themselves by now, which is no news.
                 for row in rows.into_iter().filter(|row| range.contains(&row.start)) {
-                    if self.tape.arrive(row) == Arrival::Odd {
+                    if self.place(row) == Arrival::Odd {
                         self.odd(row);
                     }
                 }
