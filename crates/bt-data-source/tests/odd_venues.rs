@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bt_core::{CandleSource, LogEvent};
-use bt_data_source::{ConnectionState, Handover, Live, MemorySource};
+use bt_data_source::{ConnectionState, Handover, Live, LiveConfig, MemorySource};
 use bt_testkit::Recorder;
 use futures::StreamExt;
 use tokio::sync::Notify;
@@ -145,4 +145,12 @@ async fn r29_what_is_said_of_a_row_comes_behind_the_rows_before_it() {
     assert!(!events(&log.logs()).contains(&"SOURCE_ROW_DROPPED_DUPLICATE"));
     assert_eq!(minutes(source).await, [2]);
     assert!(events(&log.logs()).contains(&"SOURCE_ROW_DROPPED_DUPLICATE"));
+}
+
+#[tokio::test]
+async fn a_url_that_cannot_be_is_found_at_once() {
+    for url in ["ws://", "ws://[::", "ws://host:99999", "wss://a b", "ws://host/?x"] {
+        let error = Live::builder(url, [series("BTCUSDT")]).config(LiveConfig::default()).build();
+        assert!(error.is_err_and(|error| error.to_string().contains(url)), "{url}");
+    }
 }

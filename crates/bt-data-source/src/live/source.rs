@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bt_core::{ConfigError, Series, StatsHandle, TimeRange, Timestamp};
 use rand_pcg::Pcg64;
+use reqwest::Url;
 use tokio::runtime::Handle;
 use tokio_tungstenite::Connector;
 
@@ -140,8 +141,9 @@ impl LiveBuilder {
     pub fn build(self) -> Result<Live, LiveError> {
         let LiveBuilder { url, series, config, tls_ca } = self;
         config.check()?;
-        if !["ws://", "wss://"].iter().any(|scheme| url.starts_with(scheme)) {
-            let expected = "a URL that begins with `ws://` or `wss://`";
+        let is_url = Url::parse(&url).is_ok_and(|url| url.query().or(url.fragment()).is_none());
+        if !is_url || !["ws://", "wss://"].iter().any(|scheme| url.starts_with(scheme)) {
+            let expected = "a URL that begins with `ws://` or `wss://`, without a query";
             return Err(ConfigError::Invalid { option: "url", value: url, expected }.into());
         }
         check(&series)?;
