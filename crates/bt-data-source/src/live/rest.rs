@@ -204,7 +204,7 @@ impl Venue {
         let mut backoff = Backoff::new(backoff, backoff_limit, rng);
         let mut failed = late(url);
         while let Some((turn, until)) = self.turn(until).await {
-            let limit = until.min(Instant::now() + attempt);
+            let limit = until.min(after(Instant::now(), attempt));
             match timeout_at(limit, self.send(url)).await.unwrap_or_else(|_| Err(late(url))) {
                 Ok(rows) => {
                     self.rate(|rate| rate.heard(Instant::now()));
@@ -217,7 +217,7 @@ impl Venue {
                 }
             }
             drop(turn);
-            sleep_until(until.min(Instant::now() + backoff.next())).await;
+            sleep_until(until.min(after(Instant::now(), backoff.next()))).await;
         }
         Err(failed)
     }
