@@ -13,13 +13,14 @@ pub(crate) struct Rate {
     taken: u32,
     paused: Option<Instant>,
     alive: Option<Instant>,
+    away: Option<Instant>,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Rate {
     pub(crate) fn new(per_minute: u32) -> Self {
-        Rate { per_minute, ends: None, taken: 0, paused: None, alive: None }
+        Rate { per_minute, ends: None, taken: 0, paused: None, alive: None, away: None }
     }
 
     /// Takes leave for one request at `now`.
@@ -32,7 +33,7 @@ impl Rate {
         }
         match self.ends.filter(|ends| *ends > now) {
             Some(ends) if self.taken >= self.per_minute => {
-                self.heard(ends);
+                self.alive = self.alive.max(Some(ends));
                 return Err(ends);
             }
             Some(_) => self.taken += 1,
@@ -44,6 +45,17 @@ impl Rate {
     /// The venue has given what it was asked for.
     pub(crate) fn heard(&mut self, now: Instant) {
         self.alive = self.alive.max(Some(now));
+        self.away = None;
+    }
+
+    /// Patience with the venue is over.
+    pub(crate) fn gave_up(&mut self, now: Instant) {
+        self.away = Some(now);
+    }
+
+    /// When patience with it was last over, if it has given nothing since.
+    pub(crate) fn away(&self) -> Option<Instant> {
+        self.away
     }
 
     /// Until when it is known to give what it is asked for, or nobody may find out for its own limit.

@@ -77,7 +77,8 @@ impl RestConfig {
 ///
 /// It keeps to its own limits, and to those that the venue answers with: after 429 or 418, nothing is asked before the
 /// time in `Retry-After` is over. Attempts that fail are repeated, with back-off, for as long as patience lasts; other
-/// refusals, and redirections, are final.
+/// refusals, and redirections, are final. When patience was over, one attempt has to do until the venue answers, and none
+/// is made for a while after one that failed.
 ///
 /// Source of the format: "Kline/Candlestick data", Binance Spot API documentation.
 #[derive(Clone)]
@@ -203,6 +204,11 @@ impl Venue {
         let rng = Pcg64::new(self.seed.into(), self.asked.fetch_add(1, Ordering::Relaxed).into());
         let mut backoff = Backoff::new(backoff, backoff_limit, rng);
         let mut failed = late(url);
+        // Series wait for one another: that all of them have patience would hold up everything.
+        let away = self.rate(|rate| rate.away());
+        if away.is_some_and(|since| Instant::now() < after(since, backoff_limit)) {
+            return Err(failed);
+        }
         while let Some((turn, until)) = self.turn(until).await {
             let limit = until.min(after(Instant::now(), attempt));
             match timeout_at(limit, self.send(url)).await.unwrap_or_else(|_| Err(late(url))) {
@@ -211,14 +217,16 @@ impl Venue {
                     return Ok(rows);
                 }
                 Err(error) if is_final(&error) => return Err(error),
-                Err(error) => {
-                    tracing::debug!(url = url.as_str(), %error, "asks again");
-                    failed = error;
-                }
+                Err(error) => failed = error,
             }
             drop(turn);
+            if away.is_some() {
+                break;
+            }
+            tracing::debug!(url = url.as_str(), error = %failed, "asks again");
             sleep_until(until.min(after(Instant::now(), backoff.next()))).await;
         }
+        self.rate(|rate| rate.gave_up(Instant::now()));
         Err(failed)
     }
 
