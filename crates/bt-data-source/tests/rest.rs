@@ -235,3 +235,32 @@ async fn a_redirection_is_not_followed_nor_asked_for_again() {
     assert!(matches!(&error, BackfillError::Refused { status: 302, .. }), "{error:?}");
     assert_eq!(venue.asked().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn patience_with_a_venue_that_is_away_is_not_had_for_each_series_anew() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let archive = RestBackfill::new(&url, None, RestConfig::default()).unwrap();
+    let begin = Instant::now();
+    // Twenty seconds of patience; nothing, for five; then an attempt, which takes as long.
+    for (pause, until) in [(0, 20), (0, 20), (5, 30)] {
+        sleep(Duration::from_secs(pause)).await;
+        archive.fetch(&series(), range(0..2), 10).await.unwrap_err();
+        assert_eq!(begin.elapsed().as_secs(), until);
+    }
+    let answer = tokio::spawn(async move {
+        // Those that were given up are in front.
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(rows(0..2).as_bytes()).await;
+        }
+    });
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(archive.fetch(&series(), range(0..2), 10).await.unwrap().len(), 2);
+    answer.abort();
+    let _ = answer.await;
+    let begin = Instant::now();
+    archive.fetch(&series(), range(0..2), 10).await.unwrap_err();
+    assert!(begin.elapsed().as_secs() >= 20, "it has it again: {:?}", begin.elapsed());
+}
