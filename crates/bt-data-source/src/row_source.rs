@@ -203,6 +203,9 @@ impl<U: Units> RowSource<U> {
                         Some(Unit::Dropped(remark)) => {
                             if let Step::Say(remark) = self.cutter.drop_row(remark)? {
                                 self.say(&remark);
+                            } else {
+                                self.pacer.charge(1);
+                                self.stats.publish(self.cutter.stats());
                             }
                         }
                         Some(Unit::Rows(chunk)) => {

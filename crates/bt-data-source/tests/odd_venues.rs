@@ -148,6 +148,26 @@ async fn r29_what_is_said_of_a_row_comes_behind_the_rows_before_it() {
 }
 
 #[tokio::test]
+async fn r8_rows_that_are_dropped_without_a_word_show_in_the_counters() {
+    let passed = Arc::new(Notify::new());
+    let mut acts = closed("BTCUSDT", 0..1);
+    acts.push(Act::Wait(passed.clone()));
+    acts.extend([0, 0].into_iter().flat_map(|minute| closed("BTCUSDT", minute..minute + 1)));
+    let url = venue(vec![acts]).await;
+    let mut live = Live::builder(url, [series("BTCUSDT")]).config(config()).build().unwrap();
+    let mut source = live.source(&series("BTCUSDT"), at(0)).unwrap().row_logs(0).build().unwrap();
+    let stats = source.stats();
+    source.next().await.unwrap().unwrap();
+    assert!(futures::poll!(source.next()).is_pending());
+    passed.notify_one();
+    while live.stats()[0].messages < 3 {
+        tokio::task::yield_now().await;
+    }
+    assert!(futures::poll!(source.next()).is_pending());
+    assert_eq!((stats.snapshot().emitted, stats.snapshot().dropped_duplicate), (1, 2));
+}
+
+#[tokio::test]
 async fn a_url_that_cannot_be_is_found_at_once() {
     for url in ["ws://", "ws://[::", "ws://host:99999", "wss://a b", "ws://host/?x"] {
         let error = Live::builder(url, [series("BTCUSDT")]).config(LiveConfig::default()).build();
