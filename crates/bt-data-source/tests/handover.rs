@@ -8,12 +8,14 @@ mod venue;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bt_core::{CandleSource, ConfigError, SourceError};
+use bt_core::{CandleSource, ConfigError, Series, SourceError};
 use bt_data_source::{Handover, Live, MemorySource};
+use bt_resample::Resample;
 use bt_testkit::Recorder;
 use futures::StreamExt;
+use tokio_tungstenite::tungstenite::Message;
 
-use venue::{Archive, at, candle, closed, config, events, minutes, series, venue};
+use venue::{Act, Archive, at, candle, closed, config, events, minutes, series, venue};
 
 fn history(recorder: &Recorder, minutes: Range<i64>) -> MemorySource {
     let rows = minutes.map(candle).collect::<Vec<_>>();
@@ -99,4 +101,25 @@ async fn history_of_another_series_is_refused() {
     let builder = live(0..1).await.source(&series("BTCUSDT"), at(0)).unwrap();
     let error = Handover::new(other, builder).unwrap_err();
     assert!(matches!(&error, ConfigError::Invalid { value, .. } if value.contains("ETHUSDT")), "{error}");
+}
+
+#[tokio::test]
+async fn bars_made_of_smaller_ones_are_a_history_like_any() {
+    let bar = |minute| {
+        let Act::Send(Message::Text(text)) = closed("BTCUSDT", minute..minute + 1).remove(0) else {
+            panic!("a text")
+        };
+        Act::Send(Message::text(text.replace("kline_1m", "kline_5m").replace("\"i\":\"1m\"", "\"i\":\"5m\"")))
+    };
+    let five: Series = "binance.spot:BTCUSDT@5m".parse().unwrap();
+    let url = venue(vec![vec![bar(10), bar(15)]]).await;
+    let mut live = Live::builder(url, [five.clone()]).config(config()).build().unwrap();
+    let history = Resample::new(history(&Recorder::new(), 0..10), five.timeframe()).unwrap();
+    let builder = live.source(&five, at(0)).unwrap().until(at(20));
+    let mut source = Handover::new(history, builder).unwrap();
+    let mut starts = Vec::new();
+    while let Some(batch) = source.next().await {
+        starts.extend_from_slice(batch.unwrap().starts());
+    }
+    assert_eq!(starts, [0, 5, 10, 15].map(at));
 }

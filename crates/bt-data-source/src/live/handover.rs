@@ -28,6 +28,7 @@ pin_project! {
         series: Series,
         until: Option<Timestamp>,
         stats: StatsHandle,
+        last: Option<Timestamp>,
         #[pin]
         state: State<H>,
     }
@@ -66,7 +67,7 @@ impl<H: CandleSource> Handover<H> {
         }
         let stats = history.stats();
         let next = Some(Box::new(live));
-        Ok(Handover { series, until, stats, state: State::History { source: history, next } })
+        Ok(Handover { series, until, stats, last: None, state: State::History { source: history, next } })
     }
 }
 
@@ -79,14 +80,16 @@ impl<H: CandleSource> Stream for Handover<H> {
             match this.state.as_mut().project() {
                 StateProj::History { source, next } => match ready!(source.poll_next(cx)) {
                     None => {
-                        let live = next.take().and_then(|next| next.after(this.stats));
+                        let live = next.take().and_then(|next| next.after(*this.last, this.stats));
                         this.state.set(live.map_or(State::Done, |source| State::Live { source }));
                     }
-                    item => {
-                        if matches!(item, Some(Err(_))) {
-                            this.state.set(State::Done);
-                        }
-                        return Poll::Ready(item);
+                    Some(Ok(batch)) => {
+                        *this.last = batch.starts().last().copied().or(*this.last);
+                        return Poll::Ready(Some(Ok(batch)));
+                    }
+                    failed => {
+                        this.state.set(State::Done);
+                        return Poll::Ready(failed);
                     }
                 },
                 StateProj::Live { source } => return Pin::new(source).poll_next(cx),

@@ -290,9 +290,9 @@ impl WsBuilder {
         &self.options.series
     }
 
-    /// The source of what follows the rows that `stats` counts, and counts on; none if nothing can follow.
-    pub(super) fn after(mut self, stats: &StatsHandle) -> Option<WsCandleSource> {
-        let last = stats.snapshot().last_start;
+    /// The source of what follows the row that starts at `last`, which counts on from `stats`; none if nothing can
+    /// follow.
+    pub(super) fn after(mut self, last: Option<Timestamp>, stats: &StatsHandle) -> Option<WsCandleSource> {
         let next = last.map(|last| last.saturating_add_nanos(self.options.series.timeframe().as_nanos()));
         self.from = self.from.max(next.unwrap_or(self.from));
         self.options.stats = stats.clone();
