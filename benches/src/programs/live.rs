@@ -155,7 +155,7 @@ fn feed(url: &str, course: Course, target: Timeframe) -> Result<BarFeed, Error> 
     let names = course.symbols().map(|symbol| format!("binance.spot:{symbol}@1m").parse());
     let series = names.collect::<Result<Vec<Series>, _>>()?;
     let mut live = Live::builder(url, series.iter().cloned())
-        .config(LiveConfig::default().with_seed(Some(1)))
+        .config(LiveConfig::default().with_seed(Some(1)).with_series_per_connection(series.len()))
         .build()?;
     let begin = Timestamp::from_millis(BEGIN_MS)?;
     let end = Timestamp::from_millis(BEGIN_MS + course.minutes * MINUTE_MS)?;
