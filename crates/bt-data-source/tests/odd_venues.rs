@@ -13,9 +13,12 @@ use bt_data_source::{ConnectionState, Handover, Live, LiveConfig, MemorySource};
 use bt_testkit::Recorder;
 use futures::StreamExt;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
-use venue::{Act, Archive, at, candle, closed, config, events, kline, minutes, series, venue};
+use venue::{
+    Act, Archive, at, candle, closed, config, events, kline, minutes, series, venue, venue_by_stream,
+};
 
 fn states(log: &[LogEvent]) -> Vec<String> {
     let states = log.iter().filter(|event| event.event == "SOURCE_CONNECTION_STATE");
@@ -25,6 +28,57 @@ fn states(log: &[LogEvent]) -> Vec<String> {
 /// A kline whose `E` is that of another minute.
 fn misdated(minute: i64, said: i64, closed: bool) -> Act {
     Act::Send(kline("BTCUSDT", minute, (said - minute) * venue::MINUTE, closed))
+}
+
+#[tokio::test]
+async fn of_many_series_only_those_are_refused_that_the_venue_does_not_have() {
+    // Both are asked for, then each, and then what is left.
+    let script = vec![vec![Act::Refuse], vec![], vec![Act::Refuse], closed("BTCUSDT", 0..3)];
+    let url = venue(script).await;
+    let (good, bad) = (series("BTCUSDT"), series("XYZUSDT"));
+    let mut live = Live::builder(url, [bad.clone(), good.clone()]).config(config()).build().unwrap();
+    let mut refused = live.source(&bad, at(0)).unwrap().build().unwrap();
+    let error = refused.next().await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("XYZUSDT@1m") && error.contains("no such stream"), "{error}");
+    let source = live.source(&good, at(0)).unwrap().until(at(3)).build().unwrap();
+    assert_eq!(minutes(source).await, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_for_no_stream_of_them_is_one_of_all() {
+    let url = venue(vec![vec![Act::Refuse], vec![], vec![]]).await;
+    let pair = [series("BTCUSDT"), series("ETHUSDT")];
+    let mut live = Live::builder(url, pair.clone()).config(config()).build().unwrap();
+    for series in pair {
+        let mut source = live.source(&series, at(0)).unwrap().build().unwrap();
+        let error = source.next().await.unwrap().unwrap_err().to_string();
+        assert!(error.contains(&series.to_string()) && error.contains("no such stream"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_symbol_may_have_any_letters() {
+    let acts = closed("币安人生USDT", 0..3);
+    let encoded = "streams=%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9Fusdt@kline_1m ";
+    let url = venue_by_stream([(encoded, acts)]).await;
+    let one = series("币安人生USDT");
+    let mut live = Live::builder(url, [one.clone()]).config(config()).build().unwrap();
+    let source = live.source(&one, at(0)).unwrap().until(at(3)).build().unwrap();
+    assert_eq!(minutes(source).await, [0, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_died_is_made_anew_though_pings_are_answered() {
+    // The venue reads on, and so answers pings, but says no more on its first connection.
+    let url =
+        venue(vec![vec![closed("BTCUSDT", 0..1).remove(0), Act::Listen], closed("BTCUSDT", 3..4)]).await;
+    let mut live = Live::builder(url, [series("BTCUSDT")]).config(config()).build().unwrap();
+    let source = live.source(&series("BTCUSDT"), at(0)).unwrap().until(at(4));
+    let source = source.backfill(Arc::new(Archive::default())).build().unwrap();
+    let (begin, limit) = (Instant::now(), Duration::from_secs(640));
+    assert_eq!(tokio::time::timeout(limit, minutes(source)).await.unwrap(), [0, 1, 2, 3]);
+    assert!(begin.elapsed().as_secs() >= 600, "{:?}", begin.elapsed());
+    assert_eq!(live.stats()[0].connects, 2);
 }
 
 #[tokio::test]
@@ -44,7 +98,10 @@ async fn what_came_before_a_refusal_is_handed_on_and_the_refusal_is_logged() {
     let error = items.last().unwrap().as_ref().unwrap_err().to_string();
     assert!(error.contains("400") && error.contains("no such stream"), "{error}");
     let states = states(&log.logs());
-    assert!(states.len() == 3 && states[2].contains("ended"), "{states:?}");
+    assert!(
+        states.len() == 4 && states[0].contains("connecting") && states[3].contains("ended"),
+        "{states:?}"
+    );
 }
 
 #[tokio::test]

@@ -27,7 +27,9 @@ pub struct LiveConfig {
     pub handshake_limit: Duration,
     /// After so long without a message, a connection is cut and made anew; 30 s.
     pub idle_limit: Duration,
-    /// After so long without a message, series follow the time of other connections; 10 s.
+    /// After so long without a kline, though the venue answers, a connection is made anew too; 10 min.
+    pub kline_limit: Duration,
+    /// After so long without a kline, series follow the time of other connections; 10 s.
     pub stale_after: Duration,
     /// So long is waited then for rows that are fetched instead; 20 s.
     pub archive_limit: Duration,
@@ -60,6 +62,7 @@ impl Default for LiveConfig {
             grace: seconds(2),
             handshake_limit: seconds(10),
             idle_limit: seconds(30),
+            kline_limit: seconds(600),
             stale_after: seconds(10),
             archive_limit: seconds(20),
             ping_every: seconds(20),
@@ -103,6 +106,8 @@ impl LiveConfig {
         with_handshake_limit: handshake_limit: Duration;
         /// Sets [`idle_limit`](LiveConfig::idle_limit).
         with_idle_limit: idle_limit: Duration;
+        /// Sets [`kline_limit`](LiveConfig::kline_limit).
+        with_kline_limit: kline_limit: Duration;
         /// Sets [`stale_after`](LiveConfig::stale_after).
         with_stale_after: stale_after: Duration;
         /// Sets [`archive_limit`](LiveConfig::archive_limit).
@@ -140,10 +145,13 @@ impl LiveConfig {
         let times = [
             ("handshake_limit", self.handshake_limit),
             ("idle_limit", self.idle_limit),
+            ("kline_limit", self.kline_limit),
             ("stale_after", self.stale_after),
             ("archive_limit", self.archive_limit),
             ("ping_every", self.ping_every),
             ("reconnect_every", self.reconnect_every),
+            ("backoff", self.backoff),
+            ("backoff_limit", self.backoff_limit),
         ];
         let none =
             counts.into_iter().find(|(_, count)| *count == 0).map(|(option, _)| (option, "at least 1"));

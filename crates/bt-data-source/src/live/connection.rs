@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bt_core::{Timeframe, Timestamp, error_chain};
 use futures_core::Stream;
 use futures_sink::Sink;
+use reqwest::Url;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::task::coop::consume_budget;
@@ -18,10 +18,11 @@ use tokio_tungstenite::tungstenite::{self, Bytes, Message as Frame};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use super::backoff::Backoff;
-use super::config::{LiveConfig, after};
+use super::config::LiveConfig;
 use super::hub::Hub;
 use super::kline::{self, Message};
 use super::stats::ConnectionState;
+use super::vigil::{Due, Heard, Vigil, watch};
 use super::{remarks, tls};
 
 /// Tasks that end when nobody wants them any more (R38).
@@ -48,8 +49,8 @@ pub(crate) struct Connection {
     pub(crate) hub: Arc<Hub>,
     /// Its number in the hub.
     pub(crate) number: usize,
-    /// With the streams.
-    pub(crate) url: String,
+    /// Of the venue's combined streams.
+    pub(crate) url: Url,
     /// By name of the stream.
     pub(crate) series: HashMap<String, Listed>,
     pub(crate) config: Arc<LiveConfig>,
@@ -63,8 +64,10 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 enum Over {
     /// Another may do better.
     Cut(String),
-    /// The venue does not want us.
+    /// The venue has not all of the streams that were asked for.
     Refused(String),
+    /// There is to be no other.
+    Final(String),
 }
 
 /// Characters of what is said of a malformed message, and of a refusal.
@@ -79,11 +82,10 @@ impl Connection {
         let heard = Heard::default();
         let (hub, number) = (Arc::clone(&self.hub), self.number);
         let stale_after = self.config.stale_after;
+        let _fall = Fall { hub: &hub, number };
+        hub.say(remarks::state(number, ConnectionState::Connecting, None, "for the first time"));
         tokio::select! {
-            reason = self.sessions(&heard) => {
-                hub.enter(number, ConnectionState::Ended, &reason);
-                hub.refuse(number, &reason);
-            }
+            reason = self.sessions(&heard) => end(&hub, number, &reason),
             () = watch(&hub, number, &heard, stale_after) => {}
         }
     }
@@ -91,13 +93,17 @@ impl Connection {
     /// One session after the other. Returns why there is to be none.
     async fn sessions(&mut self, heard: &Heard) -> String {
         loop {
-            match self.session(heard).await {
-                Over::Refused(reason) => return reason,
+            let over = match self.session(heard).await {
+                Over::Refused(reason) if self.series.len() > 1 => self.sort_out(reason).await,
+                over => over,
+            };
+            match over {
+                Over::Final(reason) | Over::Refused(reason) => return reason,
                 Over::Cut(reason) => {
                     self.hub.lost(self.number);
                     self.hub.enter(self.number, ConnectionState::Reconnecting, &reason);
                     let wait = self.backoff.next();
-                    tracing::debug!(connection = self.number, ?wait, reason, "connects again");
+                    tracing::warn!(connection = self.number, ?wait, reason, "connects again");
                     sleep(wait).await;
                 }
             }
@@ -105,53 +111,94 @@ impl Connection {
     }
 
     async fn session(&mut self, heard: &Heard) -> Over {
-        let limit = self.config.handshake_limit;
-        let socket = match timeout(limit, self.connect()).await {
-            Ok(Ok(socket)) => socket,
-            Ok(Err(error)) => return refusal(&error),
-            Err(_) => return Over::Cut(format!("no handshake within {limit:?}")),
-        };
-        Over::Cut(self.listen(socket, heard).await)
+        let mut names: Vec<&str> = self.series.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        match self.connect(&names).await {
+            Ok(socket) => Over::Cut(self.listen(socket, heard).await),
+            Err(over) => over,
+        }
     }
 
-    async fn connect(&self) -> Result<Socket, tungstenite::Error> {
-        let longest = Some(self.config.max_message);
+    /// Connects to some streams.
+    async fn connect(&self, names: &[&str]) -> Result<Socket, Over> {
+        let LiveConfig { max_message, handshake_limit, .. } = *self.config;
+        let mut url = self.url.clone();
+        url.set_query(Some(&format!("streams={}", names.join("/"))));
+        let longest = Some(max_message);
         let limits = WebSocketConfig::default().max_message_size(longest).max_frame_size(longest);
         let connector = Some(self.connector.clone());
-        connect_async_tls_with_config(&self.url, Some(limits), true, connector)
-            .await
-            .map(|(socket, _)| socket)
+        let connecting = connect_async_tls_with_config(url.as_str(), Some(limits), true, connector);
+        match timeout(handshake_limit, connecting).await {
+            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(error)) => Err(refusal(&error)),
+            Err(_) => Err(Over::Cut(format!("no handshake within {handshake_limit:?}"))),
+        }
+    }
+
+    /// Finds those streams that the venue does not have, by asking for ever smaller parts, and does without them.
+    async fn sort_out(&mut self, reason: String) -> Over {
+        let count = self.series.len();
+        let mut names: Vec<String> = self.series.keys().cloned().collect();
+        names.sort_unstable();
+        let mut parts = vec![names];
+        while let Some(part) = parts.pop() {
+            let (one, other) = part.split_at(part.len() / 2);
+            for half in [one, other] {
+                let asked: Vec<&str> = half.iter().map(String::as_str).collect();
+                match self.connect(&asked).await {
+                    Ok(_) => {}
+                    Err(Over::Refused(_)) if half.len() > 1 => parts.push(half.to_vec()),
+                    Err(Over::Refused(reason)) => {
+                        let listed = self.series.remove(&half[0]);
+                        self.hub.refuse(listed.iter().flat_map(|listed| &listed.lanes), &reason);
+                    }
+                    Err(over) => return over,
+                }
+            }
+        }
+        // If each part will do, it is not for a stream that all are refused.
+        let is_hopeless = self.series.is_empty() || self.series.len() == count;
+        if is_hopeless { Over::Final(reason) } else { Over::Cut(reason) }
     }
 
     /// Listens until the connection is over. Returns why it is.
     async fn listen(&mut self, mut socket: Socket, heard: &Heard) -> String {
-        let LiveConfig { idle_limit, ping_every, reconnect_every, .. } = *self.config;
-        let begin = Instant::now();
-        let (mut last, mut ping) = (begin, after(begin, ping_every));
+        let mut vigil = Vigil::new(&self.config);
+        // One timer for all limits, set anew only when it goes off: messages are many.
+        let mut timer = pin!(sleep_until(vigil.next(heard)));
         loop {
             tokio::select! {
+                // What has arrived comes before what is due: it may be that nobody had time to look.
+                biased;
                 message = poll_fn(|cx| Pin::new(&mut socket).poll_next(cx)) => {
                     match message {
                         Some(Ok(message)) => self.take(&message, heard),
                         Some(Err(error)) => return self.broken(&error),
                         None => return "the venue closed the connection".to_owned(),
                     }
-                    last = Instant::now();
+                    vigil.last = Instant::now();
                     // Many messages come with one read, which by itself would count as one step.
                     consume_budget().await;
                 }
-                () = sleep_until(after(last, idle_limit)) => return format!("silent for {idle_limit:?}"),
-                () = sleep_until(after(begin, reconnect_every)) => return "due to be made anew".to_owned(),
-                () = sleep_until(ping) => {
-                    ping = after(Instant::now(), ping_every);
+                () = &mut timer => {}
+            }
+            if timer.deadline() > Instant::now() {
+                continue;
+            }
+            match vigil.due(heard) {
+                Some(Due::Ping) => {
                     // It may hang with the connection, but no longer than silence may last.
-                    match timeout(idle_limit, send(&mut socket, Frame::Ping(Bytes::new()))).await {
+                    let limit = self.config.idle_limit;
+                    match timeout(limit, send(&mut socket, Frame::Ping(Bytes::new()))).await {
                         Ok(Ok(())) => {}
                         Ok(Err(error)) => return error.to_string(),
-                        Err(_) => return format!("takes no ping for {idle_limit:?}"),
+                        Err(_) => return format!("takes no ping for {limit:?}"),
                     }
                 }
+                Some(Due::End(reason)) => return reason,
+                None => {}
             }
+            timer.as_mut().reset(vigil.next(heard));
         }
     }
 
@@ -210,34 +257,22 @@ impl Connection {
     }
 }
 
-/// When the venue was last heard.
-#[derive(Debug)]
-struct Heard(std::sync::Mutex<Instant>);
-
-impl Default for Heard {
-    fn default() -> Self {
-        Heard(std::sync::Mutex::new(Instant::now()))
-    }
+/// Nothing more comes over a connection.
+fn end(hub: &Hub, number: usize, reason: &str) {
+    hub.enter(number, ConnectionState::Ended, reason);
+    hub.refuse_all(number, reason);
 }
 
-impl Heard {
-    fn now(&self) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
-    }
-
-    fn at(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
+/// Ends a connection whose task panics: its series would wait for ever.
+struct Fall<'a> {
+    hub: &'a Hub,
+    number: usize,
 }
 
-/// Tells when a connection has been silent for too long.
-async fn watch(hub: &Hub, number: usize, heard: &Heard, limit: Duration) {
-    loop {
-        let last = heard.at();
-        sleep_until(after(last, limit)).await;
-        if heard.at() == last {
-            hub.enter(number, ConnectionState::Stale, &format!("silent for {limit:?}"));
-            sleep(limit).await;
+impl Drop for Fall<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            end(self.hub, self.number, "its task has panicked");
         }
     }
 }
@@ -256,13 +291,35 @@ fn refusal(error: &tungstenite::Error) -> Over {
             let body = String::from_utf8_lossy(answer.body().as_deref().unwrap_or_default());
             let excerpt: String = body.chars().take(LONGEST).collect();
             let reason = format!("the venue answers {status}: {excerpt:?}");
-            // Too many requests, or trouble of its own: that may pass.
-            let may_pass = status.is_server_error() || matches!(status.as_u16(), 418 | 429);
-            if may_pass { Over::Cut(reason) } else { Over::Refused(reason) }
+            match status.as_u16() {
+                400 => Over::Refused(reason),
+                // Too many requests, or trouble of its own: that may pass.
+                418 | 429 | 500.. => Over::Cut(reason),
+                _ => Over::Final(reason),
+            }
         }
-        tungstenite::Error::Url(_) | tungstenite::Error::HttpFormat(_) => Over::Refused(error.to_string()),
+        tungstenite::Error::Url(_) | tungstenite::Error::HttpFormat(_) => Over::Final(error.to_string()),
         // Whoever it is, it is not the venue.
-        _ if tls::is_distrust(error) => Over::Refused(error_chain(error)),
+        _ if tls::is_distrust(error) => Over::Final(error_chain(error)),
         _ => Over::Cut(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::config::Overflow;
+
+    #[test]
+    fn when_the_task_of_a_connection_panics_its_series_end() {
+        let hub = Hub::new(&[1, 1], 4, Overflow::DropOldest);
+        let fallen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _fall = Fall { hub: &hub, number: 1 };
+            panic!("as it should");
+        }));
+        assert!(fallen.is_err());
+        assert_eq!(hub.look(0).refused, None);
+        assert_eq!(hub.look(1).refused.as_deref(), Some("its task has panicked"));
+        assert_eq!(hub.stats()[1].state, ConnectionState::Ended);
     }
 }

@@ -20,6 +20,8 @@ struct State {
     lanes: Vec<Lane>,
     /// What connections have to say, for any source to tell.
     remarks: VecDeque<LogEvent>,
+    /// Remarks that nobody took, and that had to make way.
+    unsaid: u64,
     capacity: usize,
     overflow: Overflow,
 }
@@ -46,8 +48,13 @@ struct Lane {
     /// Rows lost to a full queue since that was last told.
     lost: u64,
     refused: Option<String>,
+    /// Nobody takes from the queue any more.
+    is_left: bool,
     waker: Option<(Timestamp, Waker)>,
 }
+
+/// Remarks that wait to be said: a connection may come and go for days while nobody looks.
+const REMARKS: usize = 1 << 10;
 
 /// What a series looks at.
 #[derive(Debug, Default)]
@@ -80,6 +87,7 @@ impl Hub {
                 suspect: Timestamp::MIN,
                 lost: 0,
                 refused: None,
+                is_left: false,
                 waker: None,
             }));
             // What was before the first message was not heard.
@@ -92,7 +100,7 @@ impl Hub {
             }
         });
         let connections = connections.collect();
-        Hub(Mutex::new(State { connections, lanes, remarks: VecDeque::new(), capacity, overflow }))
+        Hub(Mutex::new(State { connections, lanes, remarks: VecDeque::new(), unsaid: 0, capacity, overflow }))
     }
 
     /// Whatever could panic under the lock leaves the state whole.
@@ -126,18 +134,33 @@ impl Hub {
         self.lock().connections[connection].lossy = true;
     }
 
-    /// A series is not served.
-    pub(crate) fn refuse(&self, connection: usize, reason: &str) {
+    /// Some series are not served.
+    pub(crate) fn refuse<'a>(&self, lanes: impl IntoIterator<Item = &'a usize>, reason: &str) {
         let woken: Vec<Waker> = {
             let mut state = self.lock();
-            let lanes = state.connections[connection].lanes.clone();
-            let refused = lanes.into_iter().filter_map(|lane| {
-                state.lanes[lane].refused = Some(reason.to_owned());
+            let refused = lanes.into_iter().filter_map(|&lane| {
+                state.lanes[lane].refused.get_or_insert_with(|| reason.to_owned());
                 state.take_waker(lane)
             });
             refused.collect()
         };
         woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// No series of a connection is served any more.
+    pub(crate) fn refuse_all(&self, connection: usize, reason: &str) {
+        let lanes = self.lock().connections[connection].lanes.clone();
+        self.refuse(&lanes, reason);
+    }
+
+    /// Nobody takes the candles of a series any more.
+    pub(crate) fn leave(&self, lane: usize) {
+        let mut state = self.lock();
+        state.lanes[lane].is_left = true;
+        state.lanes[lane].queue = VecDeque::new();
+        let waker = state.take_waker(lane);
+        drop(state);
+        drop(waker);
     }
 
     /// A connection is in another state; `why` is for people.
@@ -183,7 +206,7 @@ impl Hub {
     pub(crate) fn look(&self, lane: usize) -> News {
         let mut state = self.lock();
         let (time, silent) = state.time_of(state.lanes[lane].connection);
-        let remark = state.remarks.pop_front();
+        let remark = state.remark();
         let one = &mut state.lanes[lane];
         News {
             candles: std::mem::take(&mut one.queue),
@@ -239,6 +262,9 @@ impl State {
     fn candle(&mut self, lane: usize, candle: Candle) -> Option<Waker> {
         let State { lanes, capacity, overflow, connections, .. } = self;
         let one = &mut lanes[lane];
+        if one.is_left {
+            return None;
+        }
         if one.queue.len() >= *capacity {
             let connection = &mut connections[one.connection];
             one.lost += 1;
@@ -297,6 +323,65 @@ impl State {
     }
 
     fn say(&mut self, event: LogEvent) {
+        if self.remarks.len() == REMARKS {
+            self.remarks.pop_front();
+            self.unsaid += 1;
+        }
         self.remarks.push_back(event);
+    }
+
+    /// What is to be said next: how many had to make way comes before those that did not.
+    fn remark(&mut self) -> Option<LogEvent> {
+        match std::mem::take(&mut self.unsaid) {
+            0 => self.remarks.pop_front(),
+            unsaid => Some(remarks::unsaid(unsaid)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candle(minute: i64) -> Candle {
+        Candle {
+            start: Timestamp::from_nanos(minute * 60_000_000_000),
+            open: 1.0,
+            high: 1.0,
+            low: 1.0,
+            close: 1.0,
+            volume: 1.0,
+            trades: bt_core::Trades::UNKNOWN,
+            partial: false,
+        }
+    }
+
+    #[test]
+    fn what_is_said_while_nobody_looks_is_bounded_and_what_is_left_out_is_counted() {
+        let hub = Hub::new(&[1], 4, Overflow::DropOldest);
+        for time in 0..REMARKS + 5 {
+            let at = Timestamp::from_nanos(time as i64);
+            hub.say(remarks::malformed(0, Some(at), "no sense"));
+        }
+        let first = hub.look(0).remark.unwrap();
+        assert_eq!(first.event, "SOURCE_REMARKS_DROPPED");
+        assert!(first.message.starts_with("5 remarks"), "{first:?}");
+        let mut said = std::iter::from_fn(|| hub.look(0).remark);
+        assert_eq!(said.next().unwrap().sim_time, Some(Timestamp::from_nanos(5)));
+        assert_eq!(said.count(), REMARKS - 1);
+    }
+
+    #[test]
+    fn for_a_series_that_nobody_takes_any_more_nothing_is_kept_or_counted_as_lost() {
+        let hub = Hub::new(&[2], 1, Overflow::DropOldest);
+        let arrive = |minute| {
+            let row = candle(minute);
+            hub.arrive(0, row.start, row.start, Some((&[0, 1], row)));
+        };
+        arrive(0);
+        hub.leave(1);
+        (1..4).for_each(arrive);
+        assert_eq!((hub.look(0).lost, hub.look(1).lost, hub.stats()[0].dropped), (3, 0, 3));
+        assert!(hub.look(1).candles.is_empty());
     }
 }

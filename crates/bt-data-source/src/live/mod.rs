@@ -17,6 +17,7 @@ mod stats;
 mod tape;
 mod tls;
 mod units;
+mod vigil;
 
 pub use backfill::{Backfill, BackfillError, Fetch};
 pub use config::{LiveConfig, Overflow};

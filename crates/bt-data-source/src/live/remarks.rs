@@ -16,7 +16,7 @@ pub(crate) fn state(
     why: &str,
 ) -> LogEvent {
     let level = match entered {
-        ConnectionState::Reconnecting | ConnectionState::Stale => Level::Warn,
+        ConnectionState::Reconnecting | ConnectionState::Stale | ConnectionState::Ended => Level::Warn,
         _ => Level::Info,
     };
     let message = format!("connection {connection} is {entered}: {why}");
@@ -34,6 +34,12 @@ pub(crate) fn malformed(connection: usize, at: Option<Timestamp>, reason: &str) 
         .with("connection", connection)
         .with("reason", reason.to_owned());
     timed(event, at)
+}
+
+/// Nobody took so many of these remarks in time.
+pub(crate) fn unsaid(count: u64) -> LogEvent {
+    let message = format!("{count} remarks on connections dropped: they were not taken in time");
+    LogEvent::new(Level::Warn, COMPONENT, "SOURCE_REMARKS_DROPPED", message).with("count", count)
 }
 
 /// A series is up to date.

@@ -171,14 +171,15 @@ impl Venue {
     ) -> Result<Vec<Candle>, BackfillError> {
         let mut until = None;
         let mut rows: Vec<Candle> = Vec::new();
-        let mut from = range.start;
+        let (mut from, step) = (range.start, series.timeframe().as_nanos());
         while rows.len() < limit && from < range.end {
             let page = (limit - rows.len()).min(PAGE);
             let more = self.page(&self.question(series, from..range.end, page), &mut until).await?;
-            let whole = more.len() >= page;
+            let any = !more.is_empty();
             rows.extend(more.into_iter().filter(|row| range.contains(&row.start)));
             match rows.last() {
-                Some(last) if whole && last.start >= from => from = last.start.saturating_add_nanos(1),
+                // A venue may hand out fewer at a time than it is asked for.
+                Some(last) if any && last.start >= from => from = last.start.saturating_add_nanos(step),
                 _ => break,
             }
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bt_core::{ConfigError, Series, StatsHandle, TimeRange, Timestamp};
+use bt_core::{ConfigError, Recycler, Series, StatsHandle, TimeRange, Timestamp};
 use rand_pcg::Pcg64;
 use reqwest::Url;
 use tokio::runtime::Handle;
@@ -19,7 +19,7 @@ use super::hub::Hub;
 use super::stats::ConnectionStats;
 use super::tape::Tape;
 use super::tls;
-use super::units::{Course, LiveUnits};
+use super::units::{BUFFERS, Course, LiveUnits};
 use crate::check::Rules;
 use crate::row_source::{RowOptions, RowSource, impl_source, row_settings};
 
@@ -141,11 +141,13 @@ impl LiveBuilder {
     pub fn build(self) -> Result<Live, LiveError> {
         let LiveBuilder { url, series, config, tls_ca } = self;
         config.check()?;
-        let is_url = Url::parse(&url).is_ok_and(|url| url.query().or(url.fragment()).is_none());
-        if !is_url || !["ws://", "wss://"].iter().any(|scheme| url.starts_with(scheme)) {
-            let expected = "a URL that begins with `ws://` or `wss://`, without a query";
-            return Err(ConfigError::Invalid { option: "url", value: url, expected }.into());
-        }
+        let expected = "a URL that begins with `ws://` or `wss://`, without a query";
+        let invalid = || ConfigError::Invalid { option: "url", value: url.clone(), expected };
+        let is_socket = ["ws://", "wss://"].iter().any(|scheme| url.starts_with(scheme));
+        let base =
+            Url::parse(&url).ok().filter(|base| is_socket && base.query().or(base.fragment()).is_none());
+        let streams = format!("{}/stream", base.ok_or_else(invalid)?.as_str().trim_end_matches('/'));
+        let streams = Url::parse(&streams).map_err(|_| invalid())?;
         check(&series)?;
         let runtime = Handle::try_current().map_err(|_| LiveError::NoRuntime)?;
         let connector = Connector::Rustls(tls::client(tls_ca.as_deref())?);
@@ -167,11 +169,10 @@ impl LiveBuilder {
                 one.lanes.push(lane);
                 lane += 1;
             }
-            let names: Vec<&str> = listed.keys().map(String::as_str).collect();
             let connection = Connection {
                 hub: Arc::clone(&hub),
                 number,
-                url: format!("{}/stream?streams={}", url.trim_end_matches('/'), names.join("/")),
+                url: streams.clone(),
                 series: listed.into_iter().collect::<HashMap<_, _>>(),
                 config: Arc::clone(&config),
                 connector: connector.clone(),
@@ -282,6 +283,7 @@ impl WsBuilder {
             page: config.backfill_rows,
             patience: config.archive_limit,
             course: Course::default(),
+            recycler: Recycler::new(BUFFERS),
         };
         Ok(WsCandleSource { rows: RowSource::new(units, options) })
     }

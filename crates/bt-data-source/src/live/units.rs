@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bt_core::{Candle, Columns, LogEvent, Series, SourceError, Timestamp, error_chain};
+use bt_core::{Candle, Columns, LogEvent, Recycler, Series, SourceError, Timestamp, error_chain};
 use tokio::time::timeout;
 
 use super::backfill::{Backfill, BackfillError, Fetch};
@@ -36,7 +36,11 @@ pub(crate) struct LiveUnits {
     /// How long others are held up for a series whose connection is silent.
     pub(crate) patience: Duration,
     pub(crate) course: Course,
+    pub(crate) recycler: Recycler<Columns>,
 }
+
+/// Columns that may be downstream at a time and still come back.
+pub(crate) const BUFFERS: usize = 4;
 
 /// How far it has come.
 #[derive(Default)]
@@ -122,9 +126,11 @@ impl LiveUnits {
     fn rows(&mut self, rows: Vec<Candle>) -> Unit {
         let number = self.course.rows;
         self.course.rows += rows.len() as u64;
-        let columns: Arc<Columns> = Arc::new(rows.into_iter().collect());
+        let mut columns = self.recycler.take();
+        columns.clear();
+        columns.extend(rows);
         let all = 0..columns.len();
-        Unit::Rows(Chunk::new(columns, all, number, self.rules))
+        Unit::Rows(Chunk::new(self.recycler.lend(columns), all, number, self.rules))
     }
 
     /// What was asked for is there, or not to be had.
@@ -230,6 +236,12 @@ impl Units for LiveUnits {
     }
 
     fn passed(&mut self, _: Arc<Columns>) {}
+}
+
+impl Drop for LiveUnits {
+    fn drop(&mut self) {
+        self.hub.leave(self.lane);
+    }
 }
 
 impl fmt::Debug for Course {

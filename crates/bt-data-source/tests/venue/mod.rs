@@ -60,6 +60,8 @@ pub(crate) enum Act {
     Cut,
     Refuse,
     Wait(Arc<Notify>),
+    /// Until the other end hangs up.
+    Listen,
 }
 
 pub(crate) fn closed(symbol: &str, minutes: Range<i64>) -> Vec<Act> {
@@ -123,6 +125,7 @@ pub(crate) async fn serve(stream: TcpStream, acts: Vec<Act>) -> Option<WebSocket
             Act::Send(message) => socket.send(message).await.unwrap(),
             Act::Cut => return None,
             Act::Wait(until) => until.notified().await,
+            Act::Listen => while let Some(Ok(_)) = socket.next().await {},
             Act::Refuse => panic!("only at the beginning"),
         }
     }
