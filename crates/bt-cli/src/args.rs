@@ -15,7 +15,7 @@ use self::examples::{FRAMES_EXAMPLES, LIVE_EXAMPLES, RUN_EXAMPLES, SERVE_EXAMPLE
 pub(crate) use self::input::{CandleArgs, InputArgs, Missing, VenueArgs};
 use crate::serve::speed;
 use crate::strategy::Strategy;
-use crate::values::{chance, duration, memory, whole};
+use crate::values::{address, chance, duration, memory, whole};
 
 /// Historical candles of many instruments, resampled and aligned in time, fed to services on a bus.
 #[derive(Debug, Parser)]
@@ -179,7 +179,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(1_u32, 10_000), help_heading = "Venue")]
     pub(crate) clients: u32,
     /// Where to listen; port 0 is a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", help_heading = "Venue")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = address, help_heading = "Venue")]
     pub(crate) listen: SocketAddr,
     /// Do what lines and venues do on bad days, the same for the same seed
     #[arg(long, value_name = "SEED", value_parser = whole(0, u64::MAX), help_heading = "Venue")]

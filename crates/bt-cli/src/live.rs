@@ -33,11 +33,8 @@ pub(crate) fn settings(args: &LiveArgs) -> Result<Settings, Faults> {
     faults.of_candles(candles, &args.machine);
     let given = [("url", url.is_some()), ("from", from.is_some())];
     given.iter().filter(|(_, given)| !given).for_each(|(option, _)| faults.missing(option));
-    let range = from.map(|from| TimeRange::new(from, until.unwrap_or(Timestamp::MAX)));
-    if let Some(Err(error)) = &range {
-        faults.add(&["until", "from"], 0, error.to_string());
-    }
-    let (Some(url), Some(Ok(range))) = (url, range) else { return Err(faults) };
+    let range = from.and_then(|from| range(from, *until, &mut faults));
+    let (Some(url), Some(range)) = (url, range) else { return Err(faults) };
     faults.check()?;
     let history = history.as_ref().map(|data| Files {
         data: data.clone(),
@@ -52,6 +49,16 @@ pub(crate) fn settings(args: &LiveArgs) -> Result<Settings, Faults> {
     let venue =
         Venue { url: url.clone(), rest_url: rest_url.clone(), history, tls_ca: tls_ca.clone(), config };
     Ok(Settings::of(Origin::Venue(Box::new(venue)), range, candles, &args.feed, &args.machine))
+}
+
+fn range(from: Timestamp, until: Option<Timestamp>, faults: &mut Faults) -> Option<TimeRange> {
+    let until = until.unwrap_or(Timestamp::MAX);
+    let range = TimeRange::new(from, until).ok();
+    if range.is_none() {
+        let what = format!("range from {from} until {until} is empty, expected `from` before `until`");
+        faults.add(&["until", "from"], 0, what);
+    }
+    range
 }
 
 /// Where live candles come from, and those before them.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -34,6 +35,11 @@ pub(crate) fn chance(text: &str) -> Result<f64, String> {
 /// A series such as `binance.spot:BTCUSDT@5m`.
 pub(crate) fn series(text: &str) -> Result<Series, String> {
     text.parse::<Series>().map_err(|error| chain(&error))
+}
+
+/// Where to listen, such as `127.0.0.1:9443`.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:9443".into())
 }
 
 /// A length of time such as `30s`.
