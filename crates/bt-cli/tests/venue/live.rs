@@ -113,6 +113,26 @@ fn a_series_that_the_venue_does_not_have_is_named() {
 }
 
 #[test]
+fn one_series_that_the_venue_does_not_have_is_no_harm_to_the_others_if_so_wished() {
+    let range = ["--from", "2024-02-01", "--to", "2024-02-01T06:00:00Z"];
+    let venue = Venue::start(serve(&SERIES, &[&range[..], &["--speed", "max"]].concat()));
+    let options = ["--from", range[1], "--until", range[3]];
+    let mut command = venue.live(&[SERIES[0], "binance.spot:XYZUSDT@1m"], &options);
+    command.args(venue.rest());
+    fails(&mut command, 1, "binance.spot:XYZUSDT@1m is refused: the venue answers 400 Bad Request");
+    let report = reported(command.args(["--on-source-error", "isolate"]));
+    assert_eq!(
+        (&report["ended"], &report["logs"]["by_event"]["FEED_SOURCE_FAILED"]),
+        (&"data".into(), &1.into())
+    );
+    let [known, unknown] = &report["series"].as_array().unwrap()[..] else { panic!("{report}") };
+    assert_eq!(known["bars"], known["source"]["emitted"]);
+    assert!(known["bars"].as_u64().unwrap() > 300, "{known}");
+    assert_eq!((&unknown["bars"], &unknown["empty"]), (&0.into(), &report["frames"]));
+    venue.end("TERM");
+}
+
+#[test]
 fn options_that_cannot_be_are_told_before_anybody_is_called() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}", listener.local_addr().unwrap());

@@ -47,10 +47,18 @@ struct Lane {
     suspect: Timestamp,
     /// Rows lost to a full queue since that was last told.
     lost: u64,
-    refused: Option<String>,
+    refused: Option<Refusal>,
     /// Nobody takes from the queue any more.
     is_left: bool,
     waker: Option<(Timestamp, Waker)>,
+}
+
+/// A series is not served, or no more.
+#[derive(Debug)]
+struct Refusal {
+    reason: String,
+    /// The venue's time then: what comes later on its connection is of others.
+    at: Option<Timestamp>,
 }
 
 /// Remarks that wait to be said: a connection may come and go for days while nobody looks.
@@ -139,7 +147,9 @@ impl Hub {
         let woken: Vec<Waker> = {
             let mut state = self.lock();
             let refused = lanes.into_iter().filter_map(|&lane| {
-                state.lanes[lane].refused.get_or_insert_with(|| reason.to_owned());
+                let (at, _) = state.time_of(lane);
+                let refusal = Refusal { reason: reason.to_owned(), at };
+                state.lanes[lane].refused.get_or_insert(refusal);
                 state.take_waker(lane)
             });
             refused.collect()
@@ -205,7 +215,7 @@ impl Hub {
     /// What there is to know for a series.
     pub(crate) fn look(&self, lane: usize) -> News {
         let mut state = self.lock();
-        let (time, silent) = state.time_of(state.lanes[lane].connection);
+        let (time, silent) = state.time_of(lane);
         let remark = state.remark();
         let one = &mut state.lanes[lane];
         News {
@@ -215,7 +225,7 @@ impl Hub {
             suspect: one.suspect,
             lost: std::mem::take(&mut one.lost),
             remark,
-            refused: one.refused.clone(),
+            refused: one.refused.as_ref().map(|refusal| refusal.reason.clone()),
         }
     }
 
@@ -223,7 +233,7 @@ impl Hub {
     /// already so.
     pub(crate) fn wait(&self, lane: usize, until: Timestamp, was_silent: bool, waker: &Waker) -> bool {
         let mut state = self.lock();
-        let (time, silent) = state.time_of(state.lanes[lane].connection);
+        let (time, silent) = state.time_of(lane);
         let one = &state.lanes[lane];
         let is_news = !one.queue.is_empty()
             || one.lost > 0
@@ -280,8 +290,17 @@ impl State {
         self.take_waker(lane)
     }
 
-    /// The venue's time for the series of a connection, and whether others tell it.
-    fn time_of(&self, connection: usize) -> (Option<Timestamp>, bool) {
+    /// The venue's time for a series, and whether others tell it.
+    fn time_of(&self, lane: usize) -> (Option<Timestamp>, bool) {
+        let Lane { connection, refused, .. } = &self.lanes[lane];
+        match refused {
+            Some(refusal) => (refusal.at, false),
+            None => self.time_on(*connection),
+        }
+    }
+
+    /// The same for all series of a connection that are served.
+    fn time_on(&self, connection: usize) -> (Option<Timestamp>, bool) {
         let own = &self.connections[connection].stats;
         if own.state != ConnectionState::Stale {
             return (own.event_time, false);
@@ -306,7 +325,7 @@ impl State {
             if number != connection && self.connections[number].stats.state != ConnectionState::Stale {
                 continue;
             }
-            let (time, _) = self.time_of(number);
+            let (time, _) = self.time_on(number);
             while let Some((until, lane)) = self.connections[number].waiting.first().copied()
                 && time >= Some(until)
             {
