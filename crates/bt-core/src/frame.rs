@@ -177,19 +177,36 @@ struct FrameRow {
 /// A run of frames in one allocation: what a feed fills and hands out row by row.
 ///
 /// A slot takes one byte, and 64 more if it holds a candle: a series that is not due costs next to nothing.
+///
+/// Frames are added slot by slot, by [`begin`](FrameBlock::begin) and [`push`](FrameBlock::push). Those in which every
+/// series has a bar can be added together, series by series: [`push_bars`](FrameBlock::push_bars) of each series, then
+/// [`end_dense`](FrameBlock::end_dense).
 #[derive(Debug)]
 pub struct FrameBlock {
     series: Arc<[Series]>,
     rows: Vec<FrameRow>,
     tags: Vec<Tag>,
+    /// Those of the frames; behind them room that was used before or is being filled.
     candles: Vec<Candle>,
+    /// Number of candles of the frames.
+    held: usize,
+    dense: Dense,
+}
+
+/// Frames that are being made series by series.
+#[derive(Clone, Copy, Debug, Default)]
+struct Dense {
+    frames: usize,
+    /// Number of series whose bars are in.
+    lanes: usize,
 }
 
 impl FrameBlock {
     /// An empty block of frames over `series`, which must be in the order of R20.
     pub fn new(series: Arc<[Series]>) -> Self {
         debug_assert!(series.is_sorted(), "slots are in the order of R20");
-        FrameBlock { series, rows: Vec::new(), tags: Vec::new(), candles: Vec::new() }
+        let dense = Dense::default();
+        FrameBlock { series, rows: Vec::new(), tags: Vec::new(), candles: Vec::new(), held: 0, dense }
     }
 
     /// Empties the block for frames over `series`, and keeps its room.
@@ -199,7 +216,8 @@ impl FrameBlock {
         }
         self.rows.clear();
         self.tags.clear();
-        self.candles.clear();
+        self.held = 0;
+        self.dense = Dense::default();
     }
 
     /// Begins the frame that closes at `close`; one [`push`](FrameBlock::push) per series follows.
@@ -209,14 +227,18 @@ impl FrameBlock {
             self.rows.len() * self.series.len(),
             "the frame before is complete"
         );
-        self.rows.push(FrameRow { close, candles: self.candles.len() });
+        self.rows.push(FrameRow { close, candles: self.held });
     }
 
     /// Adds the slot of the next series.
     pub fn push(&mut self, slot: Slot) {
         self.tags.push(Tag::of(&slot));
         if let Some(candle) = slot.candle() {
-            self.candles.push(*candle);
+            match self.candles.get_mut(self.held) {
+                Some(place) => *place = *candle,
+                None => self.candles.push(*candle),
+            }
+            self.held += 1;
         }
     }
 
@@ -225,33 +247,52 @@ impl FrameBlock {
         self.tags.resize(self.tags.len() + count, Tag::NotDue);
     }
 
-    /// Adds frames in which every series has a bar: one for each of `closes`. For each series in order, `bars` gives
-    /// the columns and rows that its bars lie in.
+    /// Makes room for `frames` in which every series has a bar, for up to `slots` bars of them. Says whether there is
+    /// room for all. [`push_bars`](FrameBlock::push_bars) makes what is missing; this lets the work be divided.
+    pub fn make_room(&mut self, frames: usize, slots: usize) -> bool {
+        let wanted = self.held + frames * self.series.len();
+        let missing = wanted.saturating_sub(self.candles.len());
+        self.candles.reserve_exact(missing);
+        self.candles.resize(self.candles.len() + missing.min(slots), Candle::BLANK);
+        missing <= slots
+    }
+
+    /// Takes in the bars of the next series for frames in which every series has one: a bar for each frame, in the
+    /// columns and rows given. They are frames from [`end_dense`](FrameBlock::end_dense) on.
     ///
     /// # Panics
-    /// If a frame was begun and is not complete, if `bars` are not those of every series, or if a series has not
-    /// one bar for each of `closes`.
-    pub fn extend_dense<'a>(
-        &mut self,
-        closes: impl IntoIterator<Item = Timestamp>,
-        bars: impl IntoIterator<Item = (&'a Columns, Range<usize>)>,
-    ) {
-        let (width, first, before) = (self.series.len(), self.candles.len(), self.rows.len());
-        assert_eq!(self.tags.len(), before * width, "slots of the frames before");
+    /// If a frame was begun and is not complete, if the bars of every series are in, or if the series has another
+    /// number of bars than the one before.
+    pub fn push_bars(&mut self, columns: &Columns, rows: Range<usize>) {
+        let width = self.series.len();
+        let Dense { frames, lanes } = self.dense;
+        assert_eq!(self.tags.len(), self.rows.len() * width, "slots of the frames before");
+        assert!(lanes < width, "bars of more than {width} series");
+        assert!(
+            lanes == 0 || rows.len() == frames,
+            "{} bars of a series, one for each of {frames}",
+            rows.len()
+        );
+        self.dense = Dense { frames: rows.len(), lanes: lanes + 1 };
+        self.make_room(rows.len(), usize::MAX);
+        let frames = self.candles[self.held..].chunks_exact_mut(width);
+        frames.zip(columns.candles(rows)).for_each(|(frame, bar)| frame[lanes] = bar);
+    }
+
+    /// Adds the frames that the bars taken in make, which close at `closes`.
+    ///
+    /// # Panics
+    /// If a series has no bars yet, or if there is not one close for each frame.
+    pub fn end_dense(&mut self, closes: impl IntoIterator<Item = Timestamp>) {
+        let (width, before) = (self.series.len(), self.rows.len());
+        let Dense { frames, lanes } = std::mem::take(&mut self.dense);
+        assert_eq!(lanes, width, "series with bars");
+        let first = self.held;
         let row = |(row, close)| FrameRow { close, candles: first + row * width };
         self.rows.extend(closes.into_iter().enumerate().map(row));
-        let count = self.rows.len() - before;
-        let slots = count * width;
-        self.tags.resize(self.tags.len() + slots, Tag::Bar);
-        self.candles.resize(first + slots, Candle::BLANK);
-        let mut lanes = 0;
-        for (lane, (columns, rows)) in bars.into_iter().enumerate() {
-            assert_eq!(rows.len(), count, "bars of one series, one for each frame");
-            lanes += 1;
-            let frames = self.candles[first..].chunks_exact_mut(width);
-            frames.zip(columns.candles(rows)).for_each(|(frame, bar)| frame[lane] = bar);
-        }
-        assert_eq!(lanes, width, "series with bars");
+        assert_eq!(self.rows.len() - before, frames, "closes, one for each frame");
+        self.held += frames * width;
+        self.tags.resize(self.rows.len() * width, Tag::Bar);
     }
 
     /// The slots of the frame in `row`, in order.
@@ -342,40 +383,89 @@ mod tests {
         assert_eq!(Arc::strong_count(&block), 1);
     }
 
-    /// Two frames of two series, with these rows for the bars of each.
-    fn dense(mut block: FrameBlock, bars: &[Range<usize>]) -> FrameBlock {
-        let columns: Columns = (0..4).map(candle).collect();
-        block.extend_dense(
-            [10, 20].map(Timestamp::from_nanos),
-            bars.iter().map(|rows| (&columns, rows.clone())),
-        );
-        block
-    }
-
     fn empty() -> FrameBlock {
         FrameBlock::new(["a.s:A@1m", "a.s:B@1m"].map(|series| series.parse().unwrap()).to_vec().into())
     }
 
+    /// Two frames of two series, with these rows for the bars of each.
+    fn dense(block: &mut FrameBlock, bars: &[Range<usize>]) {
+        let columns: Columns = (0..4).map(candle).collect();
+        bars.iter().for_each(|rows| block.push_bars(&columns, rows.clone()));
+        block.end_dense([10, 20].map(Timestamp::from_nanos));
+    }
+
     #[test]
     fn r19_dense_frames_have_a_bar_of_every_series() {
-        let block = Arc::new(dense(empty(), &[0..2, 2..4]));
-        for (row, starts) in [[0, 2], [1, 3]].into_iter().enumerate() {
-            let frame = Frame::new(Arc::clone(&block), row);
-            assert_eq!(frame.close(), Timestamp::from_nanos(10 * (row as i64 + 1)));
-            assert!(frame.slots().eq(starts.map(|start| Slot::Bar(candle(start)))));
+        let mut block = empty();
+        // Also where there is room that was used before.
+        for round in 0..2 {
+            let series = Arc::clone(&block.series);
+            block.reset(&series);
+            block.begin(Timestamp::from_nanos(5));
+            block.push(Slot::Empty(EmptyReason::NotStarted));
+            block.push(Slot::Bar(candle(-1 - round)));
+            dense(&mut block, &[0..2, 2..4]);
+            block.begin(Timestamp::from_nanos(30));
+            block.push(Slot::Bar(candle(8 + round)));
+            block.push_not_due(1);
+            assert_eq!(block.len(), 4);
+            let bar = |start| Slot::Bar(candle(start));
+            let expected = [
+                (5, [Slot::Empty(EmptyReason::NotStarted), bar(-1 - round)]),
+                (10, [bar(0), bar(2)]),
+                (20, [bar(1), bar(3)]),
+                (30, [bar(8 + round), Slot::Empty(EmptyReason::NotDue)]),
+            ];
+            for (row, (close, slots)) in expected.into_iter().enumerate() {
+                assert_eq!(block.rows[row].close, Timestamp::from_nanos(close));
+                assert!(block.slots(row).eq(slots), "{:?}", block.slots(row).collect::<Vec<_>>());
+            }
         }
     }
 
     #[test]
-    #[should_panic(expected = "one for each frame")]
+    fn r19_bars_of_some_series_are_no_frames_yet() {
+        let mut block = empty();
+        block.push_bars(&(0..2).map(candle).collect(), 0..2);
+        assert!(block.is_empty());
+        let series = Arc::clone(&block.series);
+        block.reset(&series);
+        dense(&mut block, &[0..2, 2..4]);
+        assert_eq!(block.len(), 2);
+    }
+
+    #[test]
+    fn r36_room_is_made_bit_by_bit() {
+        let mut block = empty();
+        assert_eq!([3, 4, 1].map(|slots| block.make_room(4, slots)), [false, false, true]);
+        assert!(block.make_room(4, 0));
+        assert_eq!(block.candles.len(), 8);
+        dense(&mut block, &[0..2, 2..4]);
+        assert!(!block.make_room(3, 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "1 bars of a series, one for each of 2")]
     fn r19_dense_frames_with_a_bar_too_few_are_refused() {
-        dense(empty(), &[0..2, 2..3]);
+        dense(&mut empty(), &[0..2, 2..3]);
     }
 
     #[test]
     #[should_panic(expected = "series with bars")]
     fn r19_dense_frames_without_the_bars_of_a_series_are_refused() {
-        dense(empty(), std::slice::from_ref(&(0..2)));
+        dense(&mut empty(), std::slice::from_ref(&(0..2)));
+    }
+
+    #[test]
+    #[should_panic(expected = "bars of more than 2 series")]
+    fn r19_bars_of_a_series_too_many_are_refused() {
+        dense(&mut empty(), &[0..2, 2..4, 0..2]);
+    }
+
+    #[test]
+    #[should_panic(expected = "closes, one for each frame")]
+    fn r19_dense_frames_with_a_close_too_many_are_refused() {
+        dense(&mut empty(), &[0..1, 2..3]);
     }
 
     #[test]
@@ -384,7 +474,7 @@ mod tests {
         let mut block = empty();
         block.begin(Timestamp::from_nanos(0));
         block.push(Slot::Bar(candle(0)));
-        dense(block, &[0..2, 2..4]);
+        dense(&mut block, &[0..2, 2..4]);
     }
 
     #[test]

@@ -42,8 +42,22 @@ pub(crate) struct Merge {
     due: Vec<usize>,
     dealt_with: usize,
     bars: Vec<usize>,
+    dense: Option<Dense>,
     counts: Counts,
 }
+
+/// Frames that are being made in which every series has a bar: the first closes at the earliest instant.
+#[derive(Clone, Copy, Debug)]
+struct Dense {
+    timeframe: Timeframe,
+    frames: usize,
+    /// The series whose bars are to go in next.
+    lane: usize,
+}
+
+/// Dense frames that are made together, in several polls if need be: as many as there are numbers in a cache line, so
+/// that none of thousands of columns is fetched again for the next frame.
+const TOGETHER: usize = 8;
 
 /// What went into frames, per series.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +89,7 @@ impl Merge {
             due: Vec::new(),
             dealt_with: 0,
             bars: Vec::new(),
+            dense: None,
             counts: Counts { frames: 0, bars: vec![0; series.len()], filled: vec![0; series.len()] },
             series,
         }
@@ -151,33 +166,59 @@ impl Merge {
 
     /// Deals with the close that [`step`](Merge::step) returned: appends its frame to `block`, if the
     /// alignment asks for one, adds what there is to say about it to `remarks`, and moves on. So it does with
-    /// the closes behind it where all series have bars, as long as there is room for their slots. Returns the
-    /// number of slots looked at.
+    /// the closes behind it where all series have bars. Those may be more than there is `room` for: until the last
+    /// of their slots is in, `step` returns the same close, and `block` must be the same. Returns the number of
+    /// slots looked at.
     pub(crate) fn close(&mut self, block: &mut FrameBlock, remarks: &mut Remarks<'_>, room: usize) -> usize {
-        let most = room / self.lanes.len();
-        let slots = match &self.groups[..] {
-            [(timeframe, lanes)] if most > 1 && self.bars.len() == lanes.len() => {
-                let in_a_row = self.lanes.iter().map(Lane::in_a_row).min().unwrap_or(0);
-                self.close_dense(*timeframe, in_a_row.min(most), block)
-            }
-            _ => self.close_one(block, remarks),
+        self.dense = self.dense.or_else(|| self.dense(room, block.is_empty()));
+        let slots = match self.dense {
+            Some(dense) => self.close_dense(dense, block, room),
+            None => self.close_one(block, remarks),
         };
-        self.bars.clear();
+        if self.dense.is_none() {
+            self.bars.clear();
+        }
         slots
     }
 
-    /// Appends frames in which every series has a bar. Nothing is entered in the agenda but what these leave.
-    fn close_dense(&mut self, timeframe: Timeframe, frames: usize, block: &mut FrameBlock) -> usize {
-        let step = timeframe.as_nanos();
-        let closes = std::iter::successors(Some(self.at), |close| Some(close.saturating_add_nanos(step)));
-        block.extend_dense(closes.take(frames), self.lanes.iter().filter_map(|lane| lane.bars(frames)));
-        self.counts.frames += frames as u64;
-        for (lane, (state, bars)) in self.lanes.iter_mut().zip(&mut self.counts.bars).enumerate() {
-            *bars += frames as u64;
+    /// The frames from the earliest instant on in which every series has a bar, if that is worth while.
+    fn dense(&self, room: usize, is_first: bool) -> Option<Dense> {
+        let [(timeframe, lanes)] = &self.groups[..] else { return None };
+        if self.bars.len() < lanes.len() {
+            return None;
+        }
+        let fit = room / lanes.len();
+        // What takes several polls begins a block, so that blocks do not grow without end.
+        let most = if is_first { fit.max(TOGETHER) } else { fit };
+        let frames = self.lanes.iter().map(Lane::in_a_row).min().unwrap_or(0).min(most);
+        (frames > 1).then_some(Dense { timeframe: *timeframe, frames, lane: 0 })
+    }
+
+    /// Puts in as many bars as there is room for. Nothing is entered in the agenda but what these leave.
+    fn close_dense(&mut self, dense: Dense, block: &mut FrameBlock, room: usize) -> usize {
+        let Dense { timeframe, frames, lane } = dense;
+        if !block.make_room(frames, room) {
+            return room;
+        }
+        let lanes = lane..self.lanes.len().min(lane + (room / frames).max(1));
+        for lane in lanes.clone() {
+            let state = &mut self.lanes[lane];
+            if let Some((columns, rows)) = state.bars(frames) {
+                block.push_bars(columns, rows);
+            }
             state.skip(frames);
             enter(&mut self.agenda, lane, state.head());
         }
-        frames * self.lanes.len()
+        let slots = frames * lanes.len();
+        self.dense = (lanes.end < self.lanes.len()).then_some(Dense { lane: lanes.end, ..dense });
+        if self.dense.is_none() {
+            let step = timeframe.as_nanos();
+            let closes = std::iter::successors(Some(self.at), |close| Some(close.saturating_add_nanos(step)));
+            block.end_dense(closes.take(frames));
+            self.counts.frames += frames as u64;
+            self.counts.bars.iter_mut().for_each(|bars| *bars += frames as u64);
+        }
+        slots
     }
 
     fn close_one(&mut self, block: &mut FrameBlock, remarks: &mut Remarks<'_>) -> usize {
