@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, connect_async};
 
 use super::Told;
-use super::responsive::beside;
+use super::responsive::{Pulse, beside};
 use crate::meter::Meter;
 use crate::words::{Error, Words};
 
@@ -132,12 +132,13 @@ pub(super) fn frames(words: &mut Words) -> Result<Told, Error> {
     Ok(Told::new().with("frames", frames as f64).with("messages", course.messages() as f64).taken(&meter))
 }
 
-/// A heartbeat of 1 ms beside the same, which goes as fast as it can: `series minutes target`.
+/// A heartbeat of 1 ms beside the same, or knocks, which goes as fast as it can: `series minutes target knock`.
 pub(super) fn heartbeat(words: &mut Words) -> Result<Told, Error> {
     let (course, target) = (Course::of(words)?, words.or("target", "5m".parse()?)?);
+    let pulse = Pulse::of(words)?;
     words.end()?;
     let (_venue, url) = Venue::start(course)?;
-    runtime()?.block_on(beside(async { all_frames(&url, course, target).await.map(drop) }))
+    runtime()?.block_on(beside(pulse, async { all_frames(&url, course, target).await.map(drop) }))
 }
 
 /// Counts the frames, of which there must be as many as there is time for.

@@ -218,6 +218,53 @@ pub(super) const CASES: &[Case] = &[
             ("idle", "measure heartbeat data={snappy-12} seconds=5 idle=true"),
             ("frames", "measure heartbeat data={snappy-12} seconds=5"),
             ("live", "measure live-heartbeat series=500 minutes=1000"),
+            ("stirred", "measure heartbeat data={snappy-12} seconds=5 idle=true stirred=true"),
+        ],
+        figures: &[
+            figure(
+                "p50 beside an idle runtime",
+                Value::Later { of: "frames", than: "idle", number: "p50_ms" },
+                Open,
+            ),
+            figure(
+                "p99 beside an idle runtime",
+                Value::Later { of: "frames", than: "idle", number: "p99_ms" },
+                Most(0.3),
+            ),
+            figure(
+                "p99.9 beside an idle runtime",
+                Value::Later { of: "frames", than: "idle", number: "p999_ms" },
+                Most(1.0),
+            ),
+            figure(
+                "live, p99 beside it",
+                Value::Later { of: "live", than: "idle", number: "p99_ms" },
+                Most(0.3),
+            ),
+            figure(
+                "live, p99.9 beside it",
+                Value::Later { of: "live", than: "idle", number: "p999_ms" },
+                Most(1.0),
+            ),
+            // The runtime sleeps whole milliseconds: timers are late by one more where it fell asleep for another reason.
+            figure(
+                "p99 beside an idle one that is stirred",
+                Value::Later { of: "frames", than: "stirred", number: "p99_ms" },
+                Most(0.3),
+            ),
+            figure(
+                "p99.9 beside an idle one that is stirred",
+                Value::Later { of: "frames", than: "stirred", number: "p999_ms" },
+                Most(1.0),
+            ),
+        ],
+    },
+    Case {
+        name: "knocks",
+        programs: &[
+            ("idle", "measure heartbeat data={snappy-12} seconds=5 idle=true knock=true"),
+            ("frames", "measure heartbeat data={snappy-12} seconds=5 knock=true"),
+            ("live", "measure live-heartbeat series=500 minutes=1000 knock=true"),
         ],
         figures: &[
             figure(

@@ -23,6 +23,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
             "rand_core",
             "rand_pcg",
             "reqwest",
+            "rustix",
             "rustls",
             "serde",
             "serde_json",

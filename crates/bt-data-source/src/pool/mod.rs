@@ -27,6 +27,9 @@ use crate::files::BadFile;
 const THREADS: usize = 2;
 const MEMORY: u64 = 256 << 20;
 
+/// Levels of priority that threads rank below who builds the pool.
+const NICE: u8 = 10;
+
 /// What a source gets that is not given a pool.
 const PRIVATE_THREADS: usize = 1;
 const PRIVATE_MEMORY: u64 = 64 << 20;
@@ -38,7 +41,8 @@ const PRIVATE_MEMORY: u64 = 64 << 20;
 /// far in time. Each source has a
 /// reservation for its largest row group (or 65,536 rows of it) that nobody else can have, so one that is
 /// waited for always gets its next rows, whatever the others hold. A file is open only while rows of it are
-/// decoded.
+/// decoded. On Linux the threads have a lower priority than others, so that an executor need not wait for its turn
+/// where they keep all cores busy ([`nice`](ReadPoolBuilder::nice)).
 ///
 /// A pool is a handle: cloning it is cheap. Its threads end when the last handle and the last source are gone;
 /// nobody waits for them then. No runtime is needed.
@@ -85,12 +89,13 @@ pub struct PoolStats {
 impl ReadPool {
     /// A builder: two threads and 256 MiB, unless set.
     pub fn builder() -> ReadPoolBuilder {
-        ReadPoolBuilder { threads: THREADS, memory: MEMORY, elastic: false }
+        ReadPoolBuilder { threads: THREADS, memory: MEMORY, elastic: false, nice: NICE }
     }
 
     /// A small pool for one source, with as much memory as it needs.
     pub(crate) fn private() -> Result<Self, ConfigError> {
-        ReadPoolBuilder { threads: PRIVATE_THREADS, memory: PRIVATE_MEMORY, elastic: true }.build()
+        let (threads, memory) = (PRIVATE_THREADS, PRIVATE_MEMORY);
+        ReadPoolBuilder { threads, memory, elastic: true, nice: NICE }.build()
     }
 
     /// The least budget in bytes that will do for the sources there are, by the footers of their files: for
@@ -225,6 +230,18 @@ impl Shared {
     }
 }
 
+/// Lowers the priority of the calling thread.
+#[cfg(target_os = "linux")]
+fn give_way(levels: u8) {
+    // That it may not is no reason not to read.
+    if let Err(error) = rustix::process::nice(levels.into()) {
+        tracing::debug!(%error, "reads at full priority");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way(_: u8) {}
+
 /// Wakes a task: always without the lock, for this may run its code.
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
@@ -239,6 +256,7 @@ pub struct ReadPoolBuilder {
     threads: usize,
     memory: u64,
     elastic: bool,
+    nice: u8,
 }
 
 impl ReadPoolBuilder {
@@ -254,16 +272,26 @@ impl ReadPoolBuilder {
         self
     }
 
+    /// Sets how many levels of priority the threads rank below the one that builds the pool (`nice` of POSIX, of a
+    /// thread), 0 to 19; 10 unless set. It has a meaning on Linux alone.
+    pub fn nice(mut self, levels: u8) -> Self {
+        self.nice = levels;
+        self
+    }
+
     /// The pool, with its threads running.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a number of threads that cannot be, [`ConfigError::Other`] if the system
-    /// refuses to start one.
+    /// [`ConfigError::Invalid`] for a number of threads or levels that cannot be, [`ConfigError::Other`] if the system
+    /// refuses to start a thread.
     pub fn build(self) -> Result<ReadPool, ConfigError> {
-        let ReadPoolBuilder { threads, memory, elastic } = self;
+        let ReadPoolBuilder { threads, memory, elastic, nice } = self;
+        let invalid = |option, value: String, expected| Err(ConfigError::Invalid { option, value, expected });
         if !(1..=1024).contains(&threads) {
-            let expected = "1 to 1024";
-            return Err(ConfigError::Invalid { option: "threads", value: threads.to_string(), expected });
+            return invalid("threads", threads.to_string(), "1 to 1024");
+        }
+        if nice > 19 {
+            return invalid("nice", nice.to_string(), "0 to 19");
         }
         let state = Mutex::new(State::new(memory, elastic, threads));
         let shared = Arc::new(Shared { state, work: Condvar::new() });
@@ -272,9 +300,32 @@ impl ReadPoolBuilder {
             let shared = Arc::clone(&shared);
             thread::Builder::new()
                 .name(format!("bt-read-{number}"))
-                .spawn(move || worker::run(&shared))
+                .spawn(move || {
+                    give_way(nice);
+                    worker::run(&shared);
+                })
                 .map_err(|error| ConfigError::Other(Box::new(error)))?;
         }
         Ok(pool)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use futures::executor::block_on;
+    use rustix::process::getpriority_process;
+
+    use super::*;
+
+    #[test]
+    fn r36_threads_rank_below_the_one_that_builds_the_pool() {
+        let own = getpriority_process(None).unwrap();
+        for (builder, levels) in [(ReadPool::builder(), 10), (ReadPool::builder().nice(0), 0)] {
+            let pool = builder.build().unwrap();
+            let theirs = block_on(pool.offload(|| Ok(getpriority_process(None).unwrap()))).unwrap();
+            assert_eq!((theirs, getpriority_process(None).unwrap()), ((own + levels).min(19), own));
+        }
+        let error = ReadPool::builder().nice(20).build().unwrap_err();
+        assert_eq!(error.to_string(), "invalid nice `20`, expected 0 to 19");
     }
 }
