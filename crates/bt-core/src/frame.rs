@@ -181,7 +181,6 @@ struct FrameRow {
 /// Frames are added slot by slot, by [`begin`](FrameBlock::begin) and [`push`](FrameBlock::push). Those in which every
 /// series has a bar can be added together, series by series: [`push_bars`](FrameBlock::push_bars) of each series, then
 /// [`end_dense`](FrameBlock::end_dense).
-#[derive(Debug)]
 pub struct FrameBlock {
     series: Arc<[Series]>,
     rows: Vec<FrameRow>,
@@ -221,7 +220,11 @@ impl FrameBlock {
     }
 
     /// Begins the frame that closes at `close`; one [`push`](FrameBlock::push) per series follows.
+    ///
+    /// # Panics
+    /// If bars were taken in that are no frames yet.
     pub fn begin(&mut self, close: Timestamp) {
+        assert_eq!(self.dense.lanes, 0, "series with bars that are no frames yet");
         debug_assert_eq!(
             self.tags.len(),
             self.rows.len() * self.series.len(),
@@ -252,7 +255,7 @@ impl FrameBlock {
     pub fn make_room(&mut self, frames: usize, slots: usize) -> bool {
         let wanted = self.held + frames * self.series.len();
         let missing = wanted.saturating_sub(self.candles.len());
-        self.candles.reserve_exact(missing);
+        self.candles.reserve(missing);
         self.candles.resize(self.candles.len() + missing.min(slots), Candle::BLANK);
         missing <= slots
     }
@@ -262,7 +265,7 @@ impl FrameBlock {
     ///
     /// # Panics
     /// If a frame was begun and is not complete, if the bars of every series are in, or if the series has another
-    /// number of bars than the one before.
+    /// number of bars than the one before; or if there are no such rows.
     pub fn push_bars(&mut self, columns: &Columns, rows: Range<usize>) {
         let width = self.series.len();
         let Dense { frames, lanes } = self.dense;
@@ -305,7 +308,7 @@ impl FrameBlock {
     }
 
     /// The tags of the frame in `row`, and candles from the first of its own on: every tag that has one has its
-    /// candle, in the same order, since they were pushed together.
+    /// candle, in the same order, since they were put in together.
     fn row(&self, row: usize) -> (&[Tag], slice::Iter<'_, Candle>) {
         let width = self.series.len();
         (&self.tags[row * width..(row + 1) * width], self.candles[self.rows[row].candles..].iter())
@@ -319,6 +322,18 @@ impl FrameBlock {
     /// Whether there are no frames.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+}
+
+impl fmt::Debug for FrameBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameBlock")
+            .field("series", &self.series)
+            .field("rows", &self.rows)
+            .field("tags", &self.tags)
+            .field("candles", &&self.candles[..self.held])
+            .field("dense", &self.dense)
+            .finish_non_exhaustive()
     }
 }
 
@@ -475,6 +490,14 @@ mod tests {
         block.begin(Timestamp::from_nanos(0));
         block.push(Slot::Bar(candle(0)));
         dense(&mut block, &[0..2, 2..4]);
+    }
+
+    #[test]
+    #[should_panic(expected = "that are no frames yet")]
+    fn r19_no_frame_begins_among_bars_that_are_taken_in() {
+        let mut block = empty();
+        block.push_bars(&(0..2).map(candle).collect(), 0..2);
+        block.begin(Timestamp::from_nanos(0));
     }
 
     #[test]

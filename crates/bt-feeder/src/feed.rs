@@ -34,7 +34,7 @@ pub struct BarFeed {
     stats: Vec<StatsHandle>,
     on_source_error: OnSourceError,
     state: State,
-    /// Frames that are decided and not yet shared.
+    /// Frames that are decided and not yet shared, and those that are being made.
     block: FrameBlock,
     recycler: Recycler<FrameBlock>,
     outbox: Outbox,
@@ -164,7 +164,7 @@ impl BarFeed {
             speak_at = self.block.len();
             let mut said = Remarks { events: &mut remarks, listening: !self.outbox.is_discarding() };
             slots += self.merge.close(&mut self.block, &mut said, Pacer::LIMIT - slots);
-            // A frame is not begun that would not fit in (R36).
+            // No frame is begun by itself that would not fit in (R36).
             has_room = slots + self.merge.series().len() <= Pacer::LIMIT;
             step = self.merge.step();
         }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bt_core::{CandleBatch, FrameBlock, Series, Slot, SourceError, Timeframe, Timestamp};
+use bt_core::{CandleBatch, FrameBlock, Pacer, Series, Slot, SourceError, Timeframe, Timestamp};
 
 use crate::agenda::Agenda;
 use crate::lane::{Head, Lane};
@@ -55,8 +55,8 @@ struct Dense {
     lane: usize,
 }
 
-/// Dense frames that are made together, in several polls if need be: as many as there are numbers in a cache line, so
-/// that none of thousands of columns is fetched again for the next frame.
+/// Dense frames that are made together, in several polls if need be: as many as there are numbers in a cache line, for
+/// what is fetched of thousands of columns is gone again at the next frame.
 const TOGETHER: usize = 8;
 
 /// What went into frames, per series.
@@ -167,8 +167,8 @@ impl Merge {
     /// Deals with the close that [`step`](Merge::step) returned: appends its frame to `block`, if the
     /// alignment asks for one, adds what there is to say about it to `remarks`, and moves on. So it does with
     /// the closes behind it where all series have bars. Those may be more than there is `room` for: until the last
-    /// of their slots is in, `step` returns the same close, and `block` must be the same. Returns the number of
-    /// slots looked at.
+    /// of their slots is in, `step` returns the same close, and `block` must be the same. Returns how much of the room
+    /// was used up.
     pub(crate) fn close(&mut self, block: &mut FrameBlock, remarks: &mut Remarks<'_>, room: usize) -> usize {
         self.dense = self.dense.or_else(|| self.dense(room, block.is_empty()));
         let slots = match self.dense {
@@ -188,8 +188,11 @@ impl Merge {
             return None;
         }
         let fit = room / lanes.len();
-        // What takes several polls begins a block, so that blocks do not grow without end.
-        let most = if is_first { fit.max(TOGETHER) } else { fit };
+        // What takes several polls is a block of its own, so that blocks do not grow without end.
+        let most = if is_first && room == Pacer::LIMIT { fit.max(TOGETHER) } else { fit };
+        if most <= 1 {
+            return None;
+        }
         let frames = self.lanes.iter().map(Lane::in_a_row).min().unwrap_or(0).min(most);
         (frames > 1).then_some(Dense { timeframe: *timeframe, frames, lane: 0 })
     }
@@ -200,7 +203,7 @@ impl Merge {
         if !block.make_room(frames, room) {
             return room;
         }
-        let lanes = lane..self.lanes.len().min(lane + (room / frames).max(1));
+        let lanes = lane..self.lanes.len().min(lane + room / frames);
         for lane in lanes.clone() {
             let state = &mut self.lanes[lane];
             if let Some((columns, rows)) = state.bars(frames) {
@@ -209,7 +212,6 @@ impl Merge {
             state.skip(frames);
             enter(&mut self.agenda, lane, state.head());
         }
-        let slots = frames * lanes.len();
         self.dense = (lanes.end < self.lanes.len()).then_some(Dense { lane: lanes.end, ..dense });
         if self.dense.is_none() {
             let step = timeframe.as_nanos();
@@ -218,7 +220,7 @@ impl Merge {
             self.counts.frames += frames as u64;
             self.counts.bars.iter_mut().for_each(|bars| *bars += frames as u64);
         }
-        slots
+        if lanes.len() < self.lanes.len() { room } else { frames * lanes.len() }
     }
 
     fn close_one(&mut self, block: &mut FrameBlock, remarks: &mut Remarks<'_>) -> usize {
