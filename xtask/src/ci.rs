@@ -10,7 +10,7 @@ use crate::Outcome;
 use crate::command::{cargo, no_arguments, run as run_command, shown};
 
 /// A crate and a set of features that must compile alone and without warnings, as in another workspace.
-const ALONE: [&[&str]; 11] = [
+const ALONE: [&[&str]; 10] = [
     &["-p", "bt-core"],
     &["-p", "bt-resample"],
     &["-p", "bt-feeder"],
@@ -21,7 +21,6 @@ const ALONE: [&[&str]; 11] = [
     &["-p", "bt-data-source", "--no-default-features"],
     &["-p", "bt-data-source", "--no-default-features", "--features", "synth"],
     &["-p", "bt-data-source", "--no-default-features", "--features", "live"],
-    &["-p", "bt-data-source", "--all-features"],
 ];
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
