@@ -111,7 +111,12 @@ impl From<clap::Error> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Failure::Usage(chain(&error))
+        let message = chain(&error);
+        Failure::Usage(match error {
+            // A setting of the libraries by the name of its option.
+            ConfigError::Invalid { option, .. } => message.replacen(option, &option.replace('_', "-"), 1),
+            _ => message,
+        })
     }
 }
 
@@ -142,6 +147,12 @@ pub(crate) fn tell(failure: &Failure) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_are_called_as_their_options_are() {
+        let error = ConfigError::Invalid { option: "rest_url", value: "a_b".into(), expected: "a URL" };
+        assert_eq!(Failure::from(error).to_string(), "invalid rest-url `a_b`, expected a URL");
+    }
 
     #[test]
     fn what_could_not_be_written_comes_first_and_a_closed_pipe_last() {

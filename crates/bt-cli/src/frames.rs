@@ -24,14 +24,14 @@ use crate::watch::Watch;
 pub(crate) async fn frames(args: FramesArgs, ui: &Ui) -> Result<(), Failure> {
     let FramesArgs { config, input, feed, format, output, record, machine } = args;
     let settings = Settings::new(&input, &feed, &machine)?;
-    let report = record.report.clone();
+    let kept = record.clone();
     let format = format.unwrap_or(Format::Csv);
     places::distinct(places::of(config.config.as_deref(), format, &output, &record))?;
-    Report::check(report.as_deref())?;
+    Report::check(kept.report.as_deref())?;
     let signals = Signals::listen()?;
     let work = Work { settings, format, output, record };
     let outcome = work.execute(Meter::new(ui, "frames"), &signals).await;
-    outcome.finish(report.as_deref(), &signals, LIMIT).await?;
+    outcome.finish(kept.report.as_deref(), &signals, LIMIT).await?.logs.remind(&kept);
     Ok(())
 }
 

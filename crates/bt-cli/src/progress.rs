@@ -12,7 +12,7 @@ use crate::args::{Progress, Ui};
 /// The bars on the terminal, which make way for whatever else is written to it.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
-/// Stderr beside the bars: each write stands by itself.
+/// Stderr beside the bars: each write stands by itself. Where it cannot be written to, there is nobody to tell.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Aside;
 
@@ -23,11 +23,13 @@ impl Write for Aside {
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        BARS.suspend(|| io::stderr().write_all(bytes))
+        let _ = BARS.suspend(|| io::stderr().write_all(bytes));
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        let _ = io::stderr().flush();
+        Ok(())
     }
 }
 

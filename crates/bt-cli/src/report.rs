@@ -1,6 +1,5 @@
 //! The report of a run, as JSON.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -33,17 +32,10 @@ pub(crate) struct Report {
     pub(crate) error: Option<String>,
     pub(crate) fingerprint_frames: String,
     pub(crate) fingerprint_log: String,
-    pub(crate) logs: Logs,
+    pub(crate) logs: LogTotals,
     pub(crate) series: Vec<Series>,
     pub(crate) services: Vec<Service>,
     pub(crate) wall: Wall,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct Logs {
-    pub(crate) published: u64,
-    pub(crate) by_level: BTreeMap<&'static str, u64>,
-    pub(crate) by_event: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -224,12 +216,6 @@ impl From<&BusStats> for Bus {
     }
 }
 
-impl From<LogTotals> for Logs {
-    fn from(totals: LogTotals) -> Self {
-        Logs { published: totals.published, by_level: totals.by_level, by_event: totals.by_event }
-    }
-}
-
 impl From<&SeriesStats> for Series {
     fn from(stats: &SeriesStats) -> Self {
         let SeriesStats { series, slots: SlotCounts { bars, filled, empty }, source } = stats;
@@ -382,7 +368,7 @@ impl Parts<'_> {
             error,
             fingerprint_frames: watch.fingerprint(),
             fingerprint_log: logs.fingerprint.clone(),
-            logs: logs.into(),
+            logs,
             series: series.iter().map(Series::from).collect(),
             services,
             wall: Wall::new(elapsed, candles, engine, &connections),

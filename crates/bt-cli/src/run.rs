@@ -92,11 +92,11 @@ impl Plan {
         ui: &Ui,
     ) -> Result<(), Failure> {
         places::distinct(places::of(config, self.format, &self.output, &self.record))?;
-        let report = self.record.report.clone();
-        Report::check(report.as_deref())?;
+        let record = self.record.clone();
+        Report::check(record.report.as_deref())?;
         let (signals, limit) = (Signals::listen()?, self.barrier_limit);
         let outcome = self.execute(Meter::new(ui, name), &signals).await;
-        outcome.finish(report.as_deref(), &signals, limit).await?;
+        outcome.finish(record.report.as_deref(), &signals, limit).await?.logs.remind(&record);
         Ok(())
     }
 

@@ -9,7 +9,9 @@ use bt_bus::{JournalSink, encode_line};
 use bt_core::{BoxError, BoxLogSink, Event, EventBus, Level, LogError, LogEvent, topic};
 use bt_engine::ServiceContext;
 use futures::Sink;
+use serde::Serialize;
 
+use crate::args::RecordArgs;
 use crate::journal::JournalSlot;
 
 /// Counts log events and takes their fingerprint. Clones share the counts.
@@ -25,13 +27,26 @@ struct Counts {
     line: Vec<u8>,
 }
 
-/// What was counted.
-#[derive(Clone, Debug)]
+/// What was counted, as it stands in the report.
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct LogTotals {
     pub(crate) published: u64,
     pub(crate) by_level: BTreeMap<&'static str, u64>,
     pub(crate) by_event: BTreeMap<&'static str, u64>,
+    /// Stands beside that of the frames.
+    #[serde(skip)]
     pub(crate) fingerprint: String,
+}
+
+impl LogTotals {
+    /// Says that there were warnings, where nothing else tells of them.
+    pub(crate) fn remind(&self, record: &RecordArgs) {
+        let of = |level: Level| self.by_level.get(level.as_str()).copied().unwrap_or_default();
+        let (warnings, errors) = (of(Level::Warn), of(Level::Error));
+        if warnings + errors > 0 && record.log.is_none() && record.report.is_none() {
+            tracing::warn!(warnings, errors, "--log PATH keeps what was logged, --report PATH counts it");
+        }
+    }
 }
 
 impl Tally {

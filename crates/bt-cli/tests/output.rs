@@ -201,8 +201,15 @@ fn diagnostics_are_chosen_by_options_or_the_environment() {
         }
         String::from_utf8(command.output().unwrap().stderr).unwrap()
     };
-    assert_eq!(said(&[], None), "");
+    let kept = Place::new();
+    let report = kept.path("report.json").to_str().unwrap().to_owned();
+    assert_eq!(said(&["--report", &report], None), "");
     assert_eq!(said(&["-q", "--stats-every", "1us", "--progress", "always"], None), "");
+    // That there were warnings, of which nothing else tells.
+    let counted: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    let warnings = format!("warnings={} errors=0", counted["logs"]["by_level"]["warn"]);
+    let unkept = said(&[], None);
+    assert!(unkept.contains("--log PATH keeps") && unkept.contains(&warnings), "{unkept} {warnings}");
     let once = said(&["-v"], None);
     assert!(once.contains("run{series=2}") && once.contains("the run begins"), "{once}");
     assert!(once.contains("the run ends frames=10") && !once.contains("footer read"), "{once}");
