@@ -175,9 +175,12 @@ async fn who_is_too_late_at_a_speed_is_cut() {
     let venue = venue(&names, 200_000, config).await;
     let _deaf = connect(&venue, &names).await.unwrap();
     let mut socket = connect(&venue, &names).await.unwrap();
+    let began = Instant::now();
     while venue.stats().cut_off == 0 {
         hear(&mut socket).await.unwrap();
     }
+    // Long before who takes nothing is cut at any speed.
+    assert!(began.elapsed() < ServeConfig::default().patience / 2, "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,7 +195,8 @@ async fn a_stream_that_is_not_there_is_refused_by_name() {
 
 #[tokio::test(start_paused = true)]
 async fn streams_can_be_asked_for_one_by_one() {
-    let venue = venue(&["BTC@1m", "ETH@5m"], 10, at_speed(Speed::Max)).await;
+    // Time stands still until there are two who listen.
+    let venue = venue(&["BTC@1m", "ETH@5m"], 10, at_speed(Speed::Max).with_clients(2)).await;
     let mut socket = connect(&venue, &[]).await.unwrap();
     let mut ask = async |method: &str, params: Value| {
         let request = json!({ "method": method, "params": params, "id": 7 });
@@ -208,8 +212,11 @@ async fn streams_can_be_asked_for_one_by_one() {
     assert_eq!(ask("SUBSCRIBE", json!([])).await, (Value::Null, Value::Null));
     let (_, refused) = ask("DANCE", json!([])).await;
     assert_eq!(refused, "Invalid request: unknown method DANCE");
+    let both = json!(["eth@kline_5m", "btc@kline_1m"]);
+    assert_eq!(ask("SUBSCRIBE", both.clone()).await, (Value::Null, Value::Null));
+    assert_eq!(ask("LIST_SUBSCRIPTIONS", Value::Null).await, (both, Value::Null));
     assert_eq!(ask("UNSUBSCRIBE", json!(["btc@kline_1m"])).await, (Value::Null, Value::Null));
-    assert_eq!(ask("SUBSCRIBE", json!(["eth@kline_5m"])).await, (Value::Null, Value::Null));
+    let _other = connect(&venue, &["BTC@1m"]).await.unwrap();
     let heard = hear_all(&mut socket, 10).await;
     assert_eq!(closed(&heard), expected(&["ETH@5m"], range(10)));
 }
@@ -232,7 +239,10 @@ async fn all_ends_when_the_venue_is_dropped() {
     let address = venue.local_addr();
     assert!(Handle::current().metrics().num_alive_tasks() > 1);
     drop(venue);
+    let mut turns = 0;
     while Handle::current().metrics().num_alive_tasks() > 0 {
+        turns += 1;
+        assert!(turns < 1_000_000, "tasks go on");
         tokio::task::yield_now().await;
     }
     while hear(&mut socket).await.is_some() {}
